@@ -1,0 +1,24 @@
+# The upper layers and the program. Third-party code stops here: kernels and engine need Highway alone.
+find_package(PkgConfig REQUIRED)
+find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(JPEG REQUIRED)
+find_package(PNG REQUIRED)
+pkg_check_modules(CAIRO REQUIRED IMPORTED_TARGET cairo)
+pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+
+# Recipes are compiled into the program: train/recipes/*.toml -> one generated table of (name, text).
+file(GLOB recipes CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/train/recipes/*.toml)
+set(embedded ${PROJECT_BINARY_DIR}/generated/embedded_recipes.cpp)
+add_custom_command(OUTPUT ${embedded}
+  COMMAND ${CMAKE_COMMAND} -DOUT=${embedded} "-DFILES=${recipes}" -P ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
+  DEPENDS ${recipes} ${PROJECT_SOURCE_DIR}/cmake/embed.cmake VERBATIM)
+
+layer(autodidact_train FOLDERS models train ttt
+      LINK autodidact_engine nlohmann_json::nlohmann_json fmt::fmt JPEG::JPEG PNG::PNG PkgConfig::XXHASH PkgConfig::CAIRO)
+target_sources(autodidact_train PRIVATE ${embedded})
+
+file(GLOB program CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tools/autodidact/*.cpp)
+add_executable(autodidact ${program})
+target_link_libraries(autodidact PRIVATE autodidact_train autodidact_flags)
+target_compile_definitions(autodidact PRIVATE AUTODIDACT_VERSION="${PROJECT_VERSION}")

@@ -1,0 +1,56 @@
+// The thread pool's promises: every index once, the same chunks for any thread count, exceptions
+// reach the caller.
+#include <doctest/doctest.h>
+#include <atomic>
+#include <stdexcept>
+#include <vector>
+#include "kernels/parallel.h"
+
+using namespace autodidact;
+
+TEST_CASE("parallel_for visits every index once, for any thread count") {
+  for (int threads : {1, 2, 3, 8}) {
+    set_thread_count(threads);
+    for (int64_t n : {0, 1, 7, 64, 1000})
+      for (int64_t grain : {1, 3, 64, 5000}) {
+        std::vector<int> visits(size_t(n), 0);
+        parallel_for(n, grain, [&](int64_t begin, int64_t end) {
+          CHECK(begin % grain == 0);
+          for (int64_t i = begin; i < end; ++i) ++visits[size_t(i)];
+        });
+        for (int v : visits) REQUIRE(v == 1);
+      }
+  }
+  set_thread_count(2);
+}
+
+TEST_CASE("an exception in a chunk reaches the caller, and the pool goes on working") {
+  set_thread_count(3);
+  CHECK_THROWS_WITH(parallel_for(100, 1,
+                                 [](int64_t i, int64_t) {
+                                   if (i == 41) throw std::runtime_error("chunk 41");
+                                 }),
+                    "chunk 41");
+  std::atomic<int> sum = 0;
+  parallel_for(100, 1, [&](int64_t i, int64_t) { sum += int(i); });
+  CHECK(sum == 4950);
+  set_thread_count(2);
+}
+
+TEST_CASE("a nested parallel_for runs in place") {
+  std::atomic<int> visits = 0;
+  parallel_for(8, 1,
+               [&](int64_t, int64_t) { parallel_for(8, 1, [&](int64_t, int64_t) { ++visits; }); });
+  CHECK(visits == 64);
+}
+
+TEST_CASE("scratch memory is aligned and released in reverse order") {
+  for (int round = 0; round < 3; ++round) {
+    Scratch<float> a(1000), b(3 << 20), c(17);
+    for (float* p : {a.data(), b.data(), c.data()}) CHECK(reinterpret_cast<uintptr_t>(p) % 64 == 0);
+    a[999] = 1, b[(3 << 20) - 1] = 2, c[16] = 3;
+    CHECK(a[999] == 1);
+    CHECK(b[(3 << 20) - 1] == 2);
+  }
+  CHECK(scratch_high_water() >= (size_t(3) << 22));
+}
