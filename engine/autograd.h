@@ -1,0 +1,82 @@
+// The tape. A node is one recorded call: its inputs, a closure that turns dy into the inputs'
+// gradients, and its place in the order of creation, which is a topological order. backward() pops
+// the newest first, never recurses, and gives activations back to the arena as it walks. Read
+// record, then backward, in autograd.cpp.
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+#include "engine/tensor.h"
+
+namespace autodidact {
+
+class GradSlots;
+using Backward = std::function<void(const Tensor& dy, GradSlots& d)>;
+
+struct Node {
+  const char* op = "";
+  Shape shape;  // of the output, and of the gradient
+  Dtype dtype = Dtype::f32;
+  std::vector<Tensor> inputs;
+  Backward backward;               // empty: a leaf, which keeps its gradient
+  std::vector<std::string> saved;  // what the closure keeps, for print_tape and --graph
+  Tensor grad;                     // a parameter's: its view of the flat gradient buffer
+  bool grad_written = false;
+  bool is_parameter = false;
+  uint64_t order = 0;
+  ~Node();  // iterative: a tape of a million nodes is dropped without recursion
+};
+
+// A tensor kept for backward: memory without its node, and the version it had. Reading it after an
+// in-place writer has changed the memory is an error that names the op.
+class Saved {
+ public:
+  explicit Saved(const Tensor& t);
+  operator const Tensor&() const { return get(); }
+  const Tensor* operator->() const { return &get(); }
+  const Tensor& operator*() const { return get(); }
+
+ private:
+  const Tensor& get() const;
+  Tensor tensor_;
+  uint64_t version_;
+};
+Saved save(const Tensor& t);
+
+// What a backward closure writes its results into: one slot per input of record().
+class GradSlots {
+ public:
+  explicit GradSlots(Node& node) : node_(node), given_(node.inputs.size()) {}
+  bool wanted(int i) const { return bool(node_.inputs[size_t(i)].node); }
+  Tensor activation(
+      int i);  // memory for input i's gradient, in the input's dtype; empty when not wanted
+  Tensor weight(int i);  // the same in acc(dtype): a parameter's first contribution goes straight
+                         // into its view of the flat gradient buffer
+  void pass(int i, const Tensor& grad);  // hands over an existing tensor; it may be shared
+
+ private:
+  friend void backward(const Tensor&, const Tensor&);
+  Node& node_;
+  std::vector<Tensor> given_;
+};
+
+// Attaches a node to y if any input needs a gradient; otherwise nothing is kept: inference needs no
+// special mode. Call it last: the closure has then copied y without its node, so saving an output
+// forms no cycle.
+Tensor record(const char* op, Tensor y, std::vector<Tensor> inputs, Backward backward);
+
+// Gradients of loss (of any shape, with dloss of the same shape; without it loss must have one
+// element, and dloss is 1) with respect to every leaf. Consumes the tape. Gradients of leaves add
+// up over calls.
+void backward(const Tensor& loss);
+void backward(const Tensor& loss, const Tensor& dloss);
+
+Tensor leaf(const Tensor& t);  // t, asking for a gradient: t.node->grad after backward
+Tensor parameter(const Tensor& t,
+                 const Tensor& grad);  // a leaf whose gradient is written into `grad`
+Tensor detach(const Tensor& t);        // t without its node
+
+std::string tape_text(const Tensor& y);  // one line a node, oldest first: op, shapes, what is saved
+std::string tape_dot(const Tensor& y);   // the same for Graphviz
+
+}  // namespace autodidact

@@ -1,0 +1,169 @@
+#include "engine/tensor.h"
+#include <cstring>
+#include <limits>
+#include "engine/arena.h"
+#include "engine/dispatch.h"
+#include "kernels/memory.h"
+
+namespace autodidact {
+
+size_t bytes_of(Dtype d) {
+  switch (d) {
+    case Dtype::f64:
+    case Dtype::i64:
+      return 8;
+    case Dtype::f32:
+    case Dtype::i32:
+      return 4;
+    case Dtype::bf16:
+      return 2;
+    case Dtype::u8:
+      return 1;
+  }
+  return 0;
+}
+
+const char* name(Dtype d) {
+  constexpr const char* kNames[] = {"f32", "bf16", "f64", "i32", "i64", "u8"};
+  return kNames[size_t(d)];
+}
+
+Dtype acc(Dtype d) { return d == Dtype::f64 ? Dtype::f64 : Dtype::f32; }
+std::ostream& operator<<(std::ostream& out, Dtype d) { return out << name(d); }
+
+Shape::Shape(std::initializer_list<int> dims) : Shape(dims.begin(), dims.end()) {}
+
+void Shape::push_back(int d) {
+  check(rank_ < kMaxRank, "shape: at most ", kMaxRank, " dimensions");
+  check(d >= 0, "shape: a dimension must be >= 0, got ", d);
+  dims_[size_t(rank_++)] = d;
+}
+
+int64_t Shape::size() const {
+  int64_t n = 1;
+  for (int d : *this)
+    if (__builtin_mul_overflow(n, int64_t(d), &n) || n > (int64_t(1) << 62))
+      fail(ErrorKind::failure, "shape: ", *this, " is too large");
+  return n;
+}
+
+bool Shape::operator==(const Shape& other) const {
+  return rank_ == other.rank_ && std::equal(begin(), end(), other.begin());
+}
+
+std::ostream& operator<<(std::ostream& out, const Shape& s) {
+  out << '[';
+  for (int i = 0; i < s.rank(); ++i) out << (i ? ", " : "") << s[i];
+  return out << ']';
+}
+
+Buffer::Buffer(size_t n, Device d) : bytes(n), device(d) {
+  check(d == Device::cpu, "no ", d, " memory in this build");
+  data = cpu_arena().allocate(n);
+}
+Buffer::~Buffer() { cpu_arena().release(data); }
+
+Tensor empty(const Shape& shape, Dtype dtype, Device device) {
+  Tensor t;
+  t.shape = shape, t.dtype = dtype;
+  t.buffer = std::make_shared<Buffer>(t.bytes(), device);
+  return t;
+}
+
+// All element types, for the few operations that exist for integers too.
+template <class F>
+static void with_type(Dtype d, F&& f) {
+  switch (d) {
+    case Dtype::f32:
+      return f(float{});
+    case Dtype::bf16:
+      return f(bf16{});
+    case Dtype::f64:
+      return f(double{});
+    case Dtype::i32:
+      return f(int32_t{});
+    case Dtype::i64:
+      return f(int64_t{});
+    case Dtype::u8:
+      return f(uint8_t{});
+  }
+}
+
+void fill(Tensor& t, double value) {
+  with_type(t.dtype, [&]<class T>(T) {
+    run(Cpu{}, Fill<T>{ptr<T>(t), t.size(), T(Acc<T>(value))});
+  });
+  ++t.buffer->version;
+}
+
+Tensor full(const Shape& shape, double value, Dtype dtype, Device device) {
+  Tensor t = empty(shape, dtype, device);
+  fill(t, value);
+  return t;
+}
+
+void copy(Tensor& to, const Tensor& from) {
+  check(to.shape == from.shape, "copy: shapes must agree, got ", to.shape, " and ", from.shape);
+  if (to.dtype == from.dtype) {
+    if (to.bytes()) std::memcpy(to.data(), from.data(), to.bytes());
+  } else {
+    dispatch(to, [&]<class To>(auto queue, To) {
+      dispatch(from, [&]<class From>(auto, From) {
+        run(queue, Convert<To, From>{ptr<To>(to), ptr<const From>(from), to.size()});
+      });
+    });
+  }
+  ++to.buffer->version;
+}
+
+Tensor clone(const Tensor& t) {
+  Tensor c = empty_like(t);
+  copy(c, t);
+  return c;
+}
+
+Tensor cast(const Tensor& t, Dtype dtype) {
+  if (t.dtype == dtype) return t;
+  Tensor c = empty(t.shape, dtype, t.device());
+  copy(c, t);
+  return c;
+}
+
+void accumulate(Tensor& to, const Tensor& from) {
+  check(to.shape == from.shape, "accumulate: shapes must agree, got ", to.shape, " and ",
+        from.shape);
+  dispatch(to, [&]<class T>(auto queue, T) {
+    run(queue, Accumulate<T>{ptr<T>(to), ptr<const T>(from), to.size()});
+  });
+  ++to.buffer->version;
+}
+
+Tensor view(const Tensor& t, const Shape& shape) {
+  check(shape.size() == t.size(), "view: ", t.shape, " has ", t.size(), " elements, ", shape, " ",
+        shape.size());
+  Tensor v = t;
+  v.shape = shape, v.node = nullptr;
+  return v;
+}
+
+Tensor view_rows(const Tensor& t, int begin, int end) {
+  check(t.shape.rank() >= 1 && 0 <= begin && begin <= end && end <= t.shape[0], "view_rows: rows ",
+        begin, " to ", end, " of ", t.shape);
+  Tensor v = t;
+  int64_t row = 1;
+  for (int i = 1; i < t.shape.rank(); ++i) row *= t.shape[i];
+  v.offset += size_t(begin) * size_t(row) * bytes_of(t.dtype);
+  v.shape[0] = end - begin, v.node = nullptr;
+  return v;
+}
+
+Tensor view_flat(const Tensor& t, int64_t begin, const Shape& shape) {
+  check(begin >= 0 && begin + shape.size() <= t.size(), "view_flat: ", shape, " from element ",
+        begin, " of ", t.size());
+  Tensor v = t;
+  v.offset += size_t(begin) * bytes_of(t.dtype);
+  v.shape = shape, v.node = nullptr;
+  return v;
+}
+
+}  // namespace autodidact

@@ -1,0 +1,126 @@
+// The tape's promises, on ops that need no kernel: order, sharing, versions, parameters, and no
+// recursion.
+#include <doctest/doctest.h>
+#include <limits>
+#include "engine/arena.h"
+#include "engine/module.h"
+#include "engine/ops.h"
+
+using namespace autodidact;
+
+static Tensor plus(const Tensor& a, const Tensor& b) {  // a + b, the smallest op
+  Tensor y = clone(detach(a));
+  accumulate(y, b);
+  return record("plus", y, {a, b},
+                [](const Tensor& dy, GradSlots& d) { d.pass(0, dy), d.pass(1, dy); });
+}
+
+static Tensor twice(const Tensor& x) { return plus(x, x); }
+
+TEST_CASE(
+    "tape: a value used many times collects all its gradients, and shared ones are never added "
+    "into") {
+  Tensor x = leaf(full({3}, 2));
+  Tensor a = plus(x, x);           // 2x
+  Tensor y = plus(plus(a, x), a);  // 5x: dy reaches a twice through memory that is shared
+  backward(y, full({3}, 1));
+  CHECK(ptr<float>(x.node->grad)[1] == 5);
+}
+
+TEST_CASE("tape: a deep chain is built, run backward and dropped without recursion") {
+  constexpr int kDepth = 1000000;
+  Tensor x = leaf(full({1}, 1));
+  Tensor y = x;
+  for (int i = 0; i < kDepth; ++i) y = reshape(y, {1});
+  SUBCASE("dropped") { y = Tensor(); }
+  SUBCASE("run backward") {
+    backward(y);
+    CHECK(ptr<float>(x.node->grad)[0] == 1);
+  }
+}
+
+TEST_CASE("tape: backward gives activations back as it walks") {
+  Tensor x = leaf(full({1 << 16}, 1));
+  size_t before = cpu_arena().in_use();
+  {
+    Tensor y = x;
+    for (int i = 0; i < 10; ++i) y = twice(y);
+    backward(y, full({1 << 16}, 1));
+  }
+  CHECK(ptr<float>(x.node->grad)[0] == 1024);
+  CHECK(cpu_arena().in_use() == before + (size_t(1) << 18));  // x's gradient alone remains
+}
+
+TEST_CASE("tape: memory changed in place after it was saved is refused, and the op is named") {
+  Tensor w = full({2}, 3);
+  Tensor x = leaf(full({2}, 1));
+  Tensor y = record("keeper", clone(detach(x)), {x}, [w = save(w)](const Tensor& dy, GradSlots& d) {
+    ptr<float>(w);
+    d.pass(0, dy);
+  });
+  fill(w, 4);
+  CHECK_THROWS_WITH_AS(backward(y, full({2}, 1)),
+                       "keeper: a tensor saved for backward, f32 [2], was changed in place since",
+                       Error);
+}
+
+namespace {
+struct Pair {
+  Tensor weight = full({2, 3}, 1), bias = full({3}, 2);
+  void visit(Visitor& v) { v("weight", weight, Role::weight), v("bias", bias, Role::scalar); }
+};
+struct Two {
+  Pair first, second;
+  void visit(Visitor& v) { v("first", first), v("second", second); }
+};
+}  // namespace
+
+TEST_CASE("parameters: flat, aligned, named, and their gradients lie in the flat buffer") {
+  Two model;
+  Parameters p(model);
+  REQUIRE(p.segments().size() == 4);
+  CHECK(p.segments()[1].name == "first.bias");
+  CHECK(p.count() == 18);
+  for (auto& s : p.segments()) CHECK(s.begin % Parameters::kAlign == 0);
+  CHECK(ptr<float>(p.value)[p.segments()[3].begin] == 2);
+  fill(p.grad, std::numeric_limits<double>::quiet_NaN());
+  p.zero_grad();
+  backward(plus(model.first.bias, twice(model.first.bias)), full({3}, 1));
+  p.finish_grad();
+  CHECK(ptr<float>(p.grad)[p.segments()[1].begin] == 3);
+  CHECK(ptr<float>(p.grad)[p.segments()[2].begin] == 0);  // took no part: zero, not NaN
+}
+
+TEST_CASE("parameters: a frozen module records nothing, and Frozen restores what it found") {
+  Two model;
+  Parameters p(model);
+  p.freeze("first");
+  CHECK(!twice(model.first.bias).node);
+  CHECK(twice(model.second.bias).node);
+  {
+    Frozen frozen(p);
+    CHECK(!twice(model.second.bias).node);
+  }
+  CHECK(!twice(model.first.bias).node);
+  CHECK(twice(model.second.bias).node);
+}
+
+TEST_CASE("parameters: bf16 training keeps f32 master weights, f32 scalars and f32 gradients") {
+  Two model;
+  Parameters p(model, Dtype::bf16);
+  CHECK(model.first.weight.dtype == Dtype::bf16);
+  CHECK(model.first.bias.dtype == Dtype::f32);
+  CHECK(model.first.weight.node->grad.dtype == Dtype::f32);
+  fill(p.value, 7);
+  p.refresh_compute();
+  CHECK(float(ptr<bf16>(model.second.weight)[0]) == 7);
+}
+
+TEST_CASE("tape: text and graph name ops, shapes and what is saved") {
+  Tensor x = leaf(full({2, 3}, 1));
+  Tensor y = record("keeper", clone(detach(x)), {x},
+                    [x = save(x)](const Tensor& dy, GradSlots& d) { d.pass(0, dy); });
+  CHECK(tape_text(y).find("keeper -> f32 [2, 3]") != std::string::npos);
+  CHECK(tape_text(y).find("saves f32 [2, 3]") != std::string::npos);
+  CHECK(tape_dot(y).find("digraph tape") == 0);
+}

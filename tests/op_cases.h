@@ -1,0 +1,39 @@
+// One row an op (and one a way of using it): name, input shapes, call. test_ops.cpp runs every row
+// through the seven checks written there. To test a new op, add a row to the family's list in
+// tests/engine/cases_<family>.cpp.
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+#include "engine/ops.h"
+
+namespace autodidact {
+
+struct OpCase {
+  std::string op;                         // as declared in engine/ops.h
+  std::vector<std::vector<Shape>> sizes;  // shapes of the inputs, one list a size: 1, odd, large
+  std::function<Tensor(const std::vector<Tensor>& v)>
+      call;                       // v: inputs of the dtype under test, all asking for gradients
+  double low = -1.5, high = 1.5;  // the inputs' range (log, sqrt and division need care)
+  bool differentiable = true;     // a row without a gradient says so
+};
+
+// A call that must be refused, and the text it must say.
+struct WrongCase {
+  std::string op;
+  std::vector<Shape> shapes;
+  std::function<Tensor(const std::vector<Tensor>& v)> call;
+  std::string says;
+};
+
+struct OpFamily {
+  std::vector<OpCase> cases;
+  std::vector<WrongCase> wrong;
+};
+
+// The families: each is a function in tests/engine/cases_<family>.cpp.
+OpFamily shape_cases();
+
+inline std::vector<OpFamily> all_families() { return {shape_cases()}; }
+
+}  // namespace autodidact
