@@ -1,0 +1,35 @@
+// Layer normalisation (Ba et al. 2016): each row by its own mean and biased variance.
+#pragma once
+#include "kernels/types.h"
+
+namespace autodidact {
+
+// y = gamma (x - mean) rstd + beta.
+template <class T>
+struct LayerNormForward {
+  T* y;                       // [rows, cols]
+  Acc<T>*mean, *rstd;         // [rows]; rstd = 1 / sqrt(var + eps)
+  const T* x;                 // [rows, cols]
+  const Acc<T>*gamma, *beta;  // [cols]
+  int64_t rows;
+  int cols;
+  float eps;
+};
+
+template <class T>
+struct LayerNormBackward {
+  T* dx;                     // [rows, cols]
+  Acc<T>*dgamma, *dbeta;     // [cols]
+  const T *dy, *x;           // [rows, cols]
+  const Acc<T>* gamma;       // [cols]
+  const Acc<T>*mean, *rstd;  // [rows]
+  int64_t rows;
+  int cols;
+};
+
+template <class T>
+void run(Cpu, LayerNormForward<T>);
+template <class T>
+void run(Cpu, LayerNormBackward<T>);
+
+}  // namespace autodidact

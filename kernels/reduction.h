@@ -1,0 +1,70 @@
+// Sums over rows, columns or everything, in an order that does not depend on the thread count.
+// Results are Acc<T>.
+#pragma once
+#include "kernels/types.h"
+
+namespace autodidact {
+
+// y[c] = sum_r x[r, c]: also the bias gradient.   y: [cols]; x: [rows, cols]
+template <class T>
+struct SumRows {
+  Acc<T>* y;
+  const T* x;
+  int64_t rows;
+  int cols;
+};
+// y[r] = sum_c x[r, c].   y: [rows]; x: [rows, cols]
+template <class T>
+struct SumCols {
+  Acc<T>* y;
+  const T* x;
+  int64_t rows;
+  int cols;
+};
+// y[0] = scale sum x: with scale = 1/n the mean.   x: [n]
+template <class T>
+struct SumAll {
+  Acc<T>* y;
+  const T* x;
+  int64_t n;
+  double scale;
+};
+// y[0] = sum x^2.   x: [n]
+template <class T>
+struct SumOfSquares {
+  Acc<T>* y;
+  const T* x;
+  int64_t n;
+};
+
+// The gradients of the first three: dx[r, c] = scale dy[..], dy: [cols], [rows] or [1].
+template <class T>
+struct SpreadRows {
+  T* dx;
+  const Acc<T>* dy;  // [cols]
+  int64_t rows;
+  int cols;
+};
+template <class T>
+struct SpreadCols {
+  T* dx;
+  const Acc<T>* dy;  // [rows]
+  int64_t rows;
+  int cols;
+  double scale;
+};
+
+template <class T>
+void run(Cpu, SumRows<T>);
+template <class T>
+void run(Cpu, SumCols<T>);
+template <class T>
+void run(Cpu, SumAll<T>);
+template <class T>
+void run(Cpu, SumOfSquares<T>);
+template <class T>
+void run(Cpu, SpreadRows<T>);
+template <class T>
+void run(Cpu, SpreadCols<T>);
+
+}  // namespace autodidact
