@@ -1,0 +1,63 @@
+// The program. Results go to standard output, messages to standard error. Exit codes are a contract: 0 done, 1 failure,
+// 2 usage, 3 data, 4 numerical, 5 device, 6 damaged checkpoint, 130/143 after a signal with a checkpoint saved.
+#include <cstdio>
+#include <iostream>
+#include <new>
+#include "engine/check.h"
+#include "kernels/parallel.h"
+#include "tools/autodidact/command.h"
+
+namespace autodidact {
+
+void add_common(CLI::App& command, Common& common) {
+  command.add_flag("--json", common.json, "print one JSON object on standard output");
+  command.add_flag("-q,--quiet", common.quiet, "no messages but errors");
+  command.add_flag("-v,--verbose", common.verbose, "more messages");
+  command.add_option("--threads", common.threads, "compute threads; the result does not depend on it")
+      ->check(CLI::Range(1, 1024))
+      ->type_name("N");
+  command.parse_complete_callback([&common] {
+    if (common.threads > 0) set_thread_count(common.threads);
+  });
+}
+
+void print_result(const Common& common, const std::string& text, const nlohmann::ordered_json& object) {
+  // File names in results may be any bytes: replace what is not UTF-8 rather than fail.
+  if (common.json) std::cout << object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+  else std::cout << text;
+  std::cout.flush();
+}
+
+static int run(int argc, char** argv) {
+  CLI::App app{"autodidact: self-supervised learning without Python"};
+  app.name("autodidact");
+  app.set_version_flag("--version", AUTODIDACT_VERSION);
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(34);
+  Common common;
+  for (auto add : {add_train}) add(app, common);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    int code = app.exit(e, std::cout, std::cerr);
+    return code == 0 ? 0 : int(ErrorKind::usage);
+  }
+  return 0;
+}
+
+}  // namespace autodidact
+
+int main(int argc, char** argv) {
+  using namespace autodidact;
+  try {
+    return run(argc, argv);
+  } catch (const Error& e) {
+    std::cerr << "autodidact: " << e.what() << '\n';
+    return int(e.kind);
+  } catch (const std::bad_alloc&) {
+    std::cerr << "autodidact: out of memory\n";
+  } catch (const std::exception& e) {
+    std::cerr << "autodidact: " << e.what() << '\n';
+  }
+  return int(ErrorKind::failure);
+}
