@@ -1,0 +1,205 @@
+// GEMM: C is cut into blocks of kBlockRows x kBlockColumns, one chunk of work each; a block packs
+// its columns of B, kBlockK at a time (a panel stays in L1, the block in L2), and reads A where it
+// lies (staged only to widen or to transpose). A product with few blocks and a long k is split
+// along k too, the parts added in order.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/gemm.cpp"
+#include <hwy/foreach_target.h>
+#include "kernels/matrix_tile-inl.h"
+#include "kernels/gemm.h"
+#include "kernels/cpu_class.h"
+#include "kernels/parallel.h"
+
+#ifndef AUTODIDACT_KERNELS_GEMM_ONCE
+#define AUTODIDACT_KERNELS_GEMM_ONCE
+namespace autodidact {
+namespace {
+constexpr int kBlockRows = 192, kBlockColumns = 256, kBlockK = 256;
+// Splitting k: aim at this many chunks, each of at least kSplitK.
+constexpr int kChunksWanted = 16, kSplitK = 512;
+
+int ceil_div(int a, int b) { return (a + b - 1) / b; }
+
+struct GemmBlocks {
+  int rows, columns, splits;  // how many of each
+  template <class G>
+  explicit GemmBlocks(const G& g)
+      : rows(ceil_div(g.m, kBlockRows)), columns(ceil_div(g.n, kBlockColumns)) {
+    int64_t blocks = int64_t(rows) * columns * g.batch;
+    splits = blocks >= kChunksWanted / 2 || g.beta != 0
+                 ? 1
+                 : std::max(1, std::min(ceil_div(kChunksWanted, int(blocks)), g.k / kSplitK));
+  }
+};
+}  // namespace
+}  // namespace autodidact
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace autodidact::HWY_NAMESPACE {
+
+// One block of C: rows [m0, m1), columns [n0, n1), over k in [k0, k1). Pointers in g are those of
+// the batch element.
+template <class T, class Out>
+void gemm_block(const Gemm<T, Out>& g, int m0, int m1, int n0, int n1, int k0, int k1) {
+  const int rows = m1 - m0, columns = n1 - n0, packed = padded_columns(columns);
+  const bool staged = g.transpose_a || !std::is_same_v<T, float>;
+  const int blocks = std::max(1, ceil_div(k1 - k0, kBlockK));
+  const int block_k = std::min(kBlockK, k1 - k0);
+  Scratch<float> b_block(int64_t(block_k) * packed);
+  Scratch<float> a_block(staged ? int64_t(rows) * block_k : 0);
+  Scratch<float> partial(blocks > 1 ? int64_t(rows) * packed : 0);
+
+  for (int block = 0; block < blocks; ++block) {
+    const int begin = k0 + block * kBlockK, depth = std::min(kBlockK, k1 - begin);
+    for (int j = 0; j < columns; j += kMaxPanel) {
+      int64_t row = begin, column = n0 + j;
+      pack_panel(b_block.data() + int64_t(depth) * j,
+                 g.b + (g.transpose_b ? column * g.ldb + row : row * g.ldb + column), g.ldb,
+                 g.transpose_b, depth, std::min(kMaxPanel, columns - j), panel_vectors(columns - j),
+                 float(g.alpha));
+    }
+    const float* a = a_block.data();
+    int64_t a_pitch = depth;
+    if (g.transpose_a) {
+      transpose(a_block.data(), depth, g.a + begin * g.lda + m0, g.lda, depth, rows, 1.0f);
+    } else if constexpr (std::is_same_v<T, float>) {
+      a = g.a + m0 * g.lda + begin;
+      a_pitch = g.lda;
+    } else {
+      for (int i = 0; i < rows; ++i)
+        widen(a_block.data() + int64_t(i) * depth, g.a + (m0 + i) * g.lda + begin, depth);
+    }
+    const Segment whole{0, depth};
+    for (int j = 0; j < columns; j += kMaxPanel) {
+      const int vectors = panel_vectors(columns - j);
+      RowsTile<Out> t;
+      t.b = b_block.data() + int64_t(depth) * j;
+      t.segments = &whole, t.segment_count = 1;
+      t.bias = g.bias ? g.bias + n0 + j : nullptr;
+      t.columns = std::min(vectors * kLanes, columns - j);
+      t.first = block == 0, t.last = block + 1 == blocks;
+      t.relu = g.relu, t.beta = g.beta;
+      const RowTiles tiles(rows, vectors);
+      for (int tile = 0; tile < tiles.count; ++tile) {
+        const int i0 = tiles.begin(tile), i1 = tiles.begin(tile + 1);
+        for (int i = i0; i < i1; ++i) {
+          t.a[i - i0] = a + i * a_pitch;
+          t.c[i - i0] = g.c + (m0 + i) * g.ldc + n0 + j;
+        }
+        t.partial = partial.data() + int64_t(rows) * j + int64_t(i0) * vectors * kLanes;
+        multiply_rows(i1 - i0, vectors, t);
+      }
+    }
+  }
+}
+
+template <class T, class Out>
+void gemm(const Gemm<T, Out>& g) {
+  const GemmBlocks blocks(g);
+  if (blocks.splits == 1) {
+    parallel_for(int64_t(g.batch) * blocks.rows * blocks.columns, 1,
+                 [&](int64_t chunk, int64_t) HWY_ATTR {
+                   int64_t column = chunk % blocks.columns, row = chunk / blocks.columns;
+                   int64_t element = row / blocks.rows;
+                   int m0 = int(row % blocks.rows) * kBlockRows, n0 = int(column) * kBlockColumns;
+                   Gemm<T, Out> one = g;
+                   one.a += element * g.stride_a;
+                   one.b += element * g.stride_b;
+                   one.c += element * g.stride_c;
+                   gemm_block(one, m0, std::min(m0 + kBlockRows, g.m), n0,
+                              std::min(n0 + kBlockColumns, g.n), 0, g.k);
+                 });
+    return;
+  }
+  // parts: [batch, splits, m, n], each the product over its share of k
+  const int64_t size = int64_t(g.m) * g.n;
+  Scratch<float> parts(size * g.batch * blocks.splits);
+  parallel_for(int64_t(g.batch) * blocks.splits * blocks.rows * blocks.columns, 1,
+               [&](int64_t chunk, int64_t) HWY_ATTR {
+                 int64_t column = chunk % blocks.columns, rest = chunk / blocks.columns;
+                 int64_t row = rest % blocks.rows, part = rest / blocks.rows;
+                 int64_t split = part % blocks.splits, element = part / blocks.splits;
+                 int m0 = int(row) * kBlockRows, n0 = int(column) * kBlockColumns;
+                 Gemm<T, float> one{.c = parts.data() + part * size,
+                                    .a = g.a + element * g.stride_a,
+                                    .b = g.b + element * g.stride_b,
+                                    .m = g.m,
+                                    .n = g.n,
+                                    .k = g.k,
+                                    .lda = g.lda,
+                                    .ldb = g.ldb,
+                                    .ldc = g.n,
+                                    .transpose_a = g.transpose_a,
+                                    .transpose_b = g.transpose_b,
+                                    .alpha = g.alpha};
+                 gemm_block(one, m0, std::min(m0 + kBlockRows, g.m), n0,
+                            std::min(n0 + kBlockColumns, g.n), int(g.k * split / blocks.splits),
+                            int(g.k * (split + 1) / blocks.splits));
+               });
+  parallel_for(int64_t(g.batch) * g.m, 16, [&](int64_t begin, int64_t end) HWY_ATTR {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t element = i / g.m, row = i % g.m;
+      const float* part = parts.data() + (element * blocks.splits * g.m + row) * g.n;
+      Out* c = g.c + element * g.stride_c + row * g.ldc;
+      for (int j = 0; j < g.n; ++j) {
+        float sum = part[j];
+        for (int s = 1; s < blocks.splits; ++s) sum += part[s * size + j];
+        if (g.bias) sum += g.bias[j];
+        c[j] = Out(g.relu && sum < 0 ? 0.0f : sum);
+      }
+    }
+  });
+}
+
+}  // namespace autodidact::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace autodidact {
+
+template <class T, class Out>
+void gemm_plain(const Gemm<T, Out>& g) {
+  using A = Acc<T>;
+  parallel_for(int64_t(g.batch) * g.m, 8, [&](int64_t begin, int64_t end) {
+    Scratch<A> sums(g.n);
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t element = i / g.m, row = i % g.m;
+      const T* a = g.a + element * g.stride_a + (g.transpose_a ? row : row * g.lda);
+      const T* b = g.b + element * g.stride_b;
+      const int64_t a_step = g.transpose_a ? g.lda : 1;
+      for (int j = 0; j < g.n; ++j) sums[j] = 0;
+      if (g.transpose_b) {
+        for (int j = 0; j < g.n; ++j)
+          for (int k = 0; k < g.k; ++k) sums[j] += A(a[k * a_step]) * A(b[j * g.ldb + k]);
+      } else {
+        for (int k = 0; k < g.k; ++k)
+          for (int j = 0; j < g.n; ++j) sums[j] += A(a[k * a_step]) * A(b[k * g.ldb + j]);
+      }
+      Out* c = g.c + element * g.stride_c + row * g.ldc;
+      for (int j = 0; j < g.n; ++j) {
+        A sum = g.alpha * sums[j];
+        if (g.beta != 0) sum += g.beta * A(c[j]);
+        if (g.bias) sum += g.bias[j];
+        c[j] = Out(g.relu && sum < 0 ? A(0) : sum);
+      }
+    }
+  });
+}
+
+template <class T, class Out>
+void run(Cpu, Gemm<T, Out> g) {
+  if constexpr (std::is_same_v<T, double>) {
+    gemm_plain(g);
+  } else {
+    for_cpu_class(&gemm_plain<T, Out>, &N_AVX2::gemm<T, Out>, &N_AVX3::gemm<T, Out>)(g);
+  }
+}
+
+template void run(Cpu, Gemm<float>);
+template void run(Cpu, Gemm<bf16>);
+template void run(Cpu, Gemm<bf16, float>);
+template void run(Cpu, Gemm<double>);
+
+}  // namespace autodidact
+#endif
