@@ -1,0 +1,57 @@
+// Optimizers over a model's flat buffers: one kernel a step (two for LARS), the averaged (EMA)
+// weights and the bf16 copy written in the same pass. PyTorch's update rules and defaults.
+#pragma once
+#include <vector>
+#include "engine/module.h"
+#include "kernels/optimizer.h"
+
+namespace autodidact {
+
+enum class Rule : uint8_t { sgd, adamw, lars };
+
+struct OptimizerOptions {
+  Rule rule = Rule::sgd;
+  float weight_decay = 0;
+  bool decay_scalars = true;   // false: biases and norm parameters keep no decay (and under LARS
+                               // are never rescaled)
+  float momentum = 0.9f;       // sgd, lars
+  bool nesterov = false;       // sgd, lars
+  float beta1 = 0.9f;          // adamw
+  float beta2 = 0.999f;        // adamw
+  float eps = 1e-8f;           // adamw and LARS's denominator
+  float coefficient = 0.001f;  // lars: the trust coefficient
+};
+
+class Optimizer {
+ public:
+  Optimizer(Parameters& parameters, const OptimizerOptions& options);
+
+  // One step with the gradients gathered since the last one. Parameters without a gradient count
+  // as zero, frozen ones keep their values. Afterwards the next backward starts afresh; what
+  // `grad` holds can still be read.
+  void update(double lr, double gradient_scale = 1);
+
+  // If set, a flat buffer of the parameters' layout that receives m ema + (1 - m) w in the pass:
+  // a weight average, or the value buffer of a momentum encoder.
+  Tensor ema;
+  float ema_momentum = 0.999f;
+
+  // What a checkpoint needs besides the weights: "velocity" or "m" and "v" (flat, as
+  // Parameters::value), "step" (i64, scalar), and "ema" if set.
+  std::vector<NamedTensor> state();
+  int64_t step() const { return *ptr<int64_t>(step_); }
+  const OptimizerOptions& options() const { return options_; }
+
+ private:
+  template <class T>
+  void run_rule(const StepValues& values);
+
+  Parameters& parameters_;
+  OptimizerOptions options_;
+  Tensor velocity_, m_, v_, step_;
+};
+
+// ema = m ema + (1 - m) w of two flat buffers, where it is not taken in an optimizer's pass.
+void update_ema(Tensor& ema, const Tensor& w, float momentum);
+
+}  // namespace autodidact
