@@ -1,0 +1,179 @@
+// Every way of storing a picture that is read, and what becomes of it.
+#include <doctest/doctest.h>
+#include "tests/skip.h"
+#include "tests/train/image_corpus.h"
+#include "engine/check.h"
+#include "train/data/image_file.h"
+
+using namespace autodidact;
+
+namespace {
+
+Image grey(Image image) {
+  for (size_t i = 0; i < image.rgb.size(); i += 3) {
+    uint8_t* p = &image.rgb[i];
+    p[0] = p[1] = p[2] = uint8_t((p[0] * 299 + p[1] * 587 + p[2] * 114) / 1000);
+  }
+  return image;
+}
+
+}  // namespace
+
+// Quality 95 rounds to steps of at most 12; the mean error of rounding is a quarter of a step, and
+// the colour conversions round once each way.
+constexpr double kJpegError = 12 / 4.0 + 1;
+
+TEST_CASE("a JPEG comes out as it went in, whatever its form") {
+  const Image picture = test_picture(45, 61);
+  for (bool progressive : {false, true}) {
+    CAPTURE(progressive);
+    auto colour = decode_image(make_jpeg(picture, {.progressive = progressive}), "a.jpg");
+    CHECK(distance(colour, picture).mean < kJpegError);
+    auto no_colour =
+        decode_image(make_jpeg(picture, {.components = 1, .progressive = progressive}), "a.jpg");
+    CHECK(distance(no_colour, grey(picture)).mean < kJpegError);
+    for (bool ycck : {false, true}) {
+      JpegForm form{.components = 4, .ycck = ycck, .progressive = progressive};
+      CHECK(distance(decode_image(make_jpeg(picture, form), "a.jpg"), picture).mean < kJpegError);
+    }
+  }
+}
+
+TEST_CASE("a PNG comes out as it went in, whatever its form") {
+  const Image picture = test_picture(45, 61);
+  for (bool interlaced : {false, true})
+    for (int bits : {8, 16}) {
+      CAPTURE(interlaced);
+      CAPTURE(bits);
+      auto decoded = [&](auto colour) {
+        return decode_image(make_png(picture, {bits, colour, interlaced}), "a.png");
+      };
+      CHECK(decoded(PngForm::rgb) == picture);
+      CHECK(decoded(PngForm::rgba) == picture);
+      CHECK(decoded(PngForm::grey) == grey(picture));
+      CHECK(decoded(PngForm::grey_alpha) == grey(picture));
+    }
+  for (int bits : {1, 2, 4, 8}) {
+    CAPTURE(bits);
+    auto palette = decode_image(make_png(picture, {bits, PngForm::palette}), "a.png");
+    CHECK(distance(palette, grey(picture)).most <= (255 >> bits) + 1);
+    auto few = decode_image(make_png(picture, {bits, PngForm::grey}), "a.png");
+    CHECK(few == palette);
+  }
+}
+
+TEST_CASE("BMP, TGA, GIF and PNM") {
+  const Image picture = test_picture(9, 14);
+  CHECK(decode_image(make_bmp(picture), "a.bmp") == picture);
+  CHECK(decode_image(make_tga(picture, false), "a.tga") == picture);
+  CHECK(decode_image(make_tga(picture, true), "a.TGA") == picture);
+  CHECK(decode_image(make_pnm(picture, false, 255), "a.ppm") == picture);
+  CHECK(decode_image(make_pnm(picture, true, 255), "a.pgm") == grey(picture));
+  CHECK(distance(decode_image(make_pnm(picture, false, 65535), "a.ppm"), picture).most <= 1);
+  CHECK(distance(decode_image(make_pnm(picture, false, 100), "a.ppm"), picture).most <= 2);
+  Image gif = decode_image(make_gif(9, 14), "a.gif");
+  CHECK(gif.height == 9);
+  CHECK(gif.width == 14);
+  for (int i = 0; i < 9 * 14; ++i) {
+    CHECK(gif.rgb[size_t(i) * 3] == (i % 3 == 0 ? 200 : 10));
+    CHECK(gif.rgb[size_t(i) * 3 + 2] == (i % 3 == 0 ? 220 : 30));
+  }
+  // The content decides, not the name.
+  CHECK(decode_image(make_gif(9, 14), "a.jpg") == gif);
+}
+
+TEST_CASE("EXIF orientation is applied") {
+  // 2 rows, 3 columns:  a b c / d e f;  what a viewer shows for each tag value.
+  const Image stored{2, 3, {'a', 0, 0, 'b', 0, 0, 'c', 0, 0, 'd', 0, 0, 'e', 0, 0, 'f', 0, 0}};
+  const char* shown[] = {"abc/def",  "cba/fed",  "fed/cba",  "def/abc",
+                         "ad/be/cf", "da/eb/fc", "fc/eb/da", "cf/be/ad"};
+  for (int tag = 1; tag <= 8; ++tag) {
+    CAPTURE(tag);
+    Image turned = decode_image(make_png(stored, {.orientation = tag}), "a.png");
+    std::string text;
+    for (int y = 0; y < turned.height; ++y) {
+      if (y) text += '/';
+      for (int x = 0; x < turned.width; ++x)
+        text += char(turned.rgb[size_t(y * turned.width + x) * 3]);
+    }
+    CHECK(text == shown[tag - 1]);
+  }
+  const Image picture = test_picture(30, 50);
+  for (int tag = 1; tag <= 8; ++tag)
+    for (bool big_endian : {false, true}) {
+      CAPTURE(tag);
+      JpegForm form{.orientation = tag, .big_endian = big_endian};
+      Image turned = decode_image(make_jpeg(picture, form), "a.jpg");
+      CHECK(turned == oriented(decode_image(make_jpeg(picture), "a.jpg"), tag));
+    }
+}
+
+TEST_CASE("a JPEG may be decoded smaller, never below what was asked for") {
+  const Image picture = test_picture(400, 600);
+  auto file = make_jpeg(picture, {.quality = 100});
+  struct Case {
+    int at_least, height, width;
+  };
+  for (auto [at_least, height, width] :
+       {Case{0, 400, 600}, Case{400, 400, 600}, Case{201, 400, 600}, Case{200, 200, 300},
+        Case{51, 100, 150}, Case{50, 50, 75}, Case{1, 50, 75}}) {
+    CAPTURE(at_least);
+    Image image = decode_image(file, "a.jpg", {}, at_least);
+    CHECK(image.height == height);
+    CHECK(image.width == width);
+  }
+  Image half = decode_image(file, "a.jpg", {}, 200);
+  CHECK(distance(half, resized(picture, 200, 300)).mean < kJpegError);
+}
+
+TEST_CASE("a PNG that we write is the picture") {
+  const Image picture = test_picture(33, 17);
+  CHECK(decode_image(encode_png(picture), "a.png") == picture);
+  TestFolder folder;
+  write_png(folder.path() + "/a.png", picture);
+  CHECK(read_image(folder.path() + "/a.png") == picture);
+  CHECK_THROWS_WITH_AS(write_png(folder.path() + "/no/a.png", picture),
+                       doctest::Contains("/no/a.png: cannot be written"), Error);
+}
+
+TEST_CASE("resizing") {
+  const Image picture = test_picture(64, 48);
+  CHECK(resized(picture, 64, 48) == picture);
+  Image flat{30, 40, std::vector<uint8_t>(3600, 137)};
+  for (auto [h, w] : {std::pair{7, 5}, {1, 1}, {64, 90}})
+    CHECK(resized(flat, h, w) == Image{h, w, std::vector<uint8_t>(size_t(h) * size_t(w) * 3, 137)});
+  // Halving with a triangle of half-width 2: weights 1 3 3 1 / 8, at the border 3 3 1 / 7.
+  Image ramp{1, 8, {}};
+  for (int v : {0, 16, 32, 80, 80, 96, 160, 255}) ramp.rgb.insert(ramp.rgb.end(), 3, uint8_t(v));
+  Image halved = resized(ramp, 1, 4);
+  int expected[] = {(0 * 3 + 16 * 3 + 32 * 1) / 7, (16 + 32 * 3 + 80 * 3 + 80) / 8,
+                    (80 + 80 * 3 + 96 * 3 + 160) / 8, (96 + 160 * 3 + 255 * 3) / 7};
+  for (int i = 0; i < 4; ++i) CHECK(std::abs(halved.rgb[size_t(i) * 3] - expected[i]) <= 1);
+  // The central square of a wide picture.
+  Box box = central_square(Image{10, 30, {}});
+  CHECK(box.left == 10);
+  CHECK(box.right == 20);
+  CHECK(box.top == 0);
+  CHECK(box.bottom == 10);
+}
+
+TEST_CASE("real photographs decode") {
+  std::string photos = real_data("real photographs decode", "photos");
+  if (photos.empty()) return;
+  int count = 0;
+  double same_size = 0, twice = 0;  // how far decoding at a part of the size is from all of it
+  for (auto& entry : std::filesystem::directory_iterator(photos)) {
+    std::string path = entry.path().string();
+    if (!has_image_extension(path)) continue;
+    Image full = resized(read_image(path), 64, 64);
+    Image small = read_image(path, {}, 64), larger = read_image(path, {}, 128);
+    CHECK(std::min(small.height, small.width) >= 64);
+    same_size += distance(full, resized(small, 64, 64)).mean;
+    twice += distance(full, resized(larger, 64, 64)).mean;
+    ++count;
+  }
+  MESSAGE("mean distance from the whole: ", same_size / count, ", with twice the side ",
+          twice / count);
+  CHECK(twice < same_size);
+  CHECK(count > 0);
+}

@@ -1,0 +1,32 @@
+// A picture in memory, and the two things data loading does with one: turning it as its EXIF tag
+// says, and resizing it with antialiasing.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+namespace autodidact {
+
+struct Image {
+  int height = 0, width = 0;
+  std::vector<uint8_t> rgb;  // [height, width, 3]
+  bool operator==(const Image&) const = default;
+};
+
+// A rectangle in pixels, edges at pixel borders: the whole image is {0, 0, height, width}.
+struct Box {
+  double top, left, bottom, right;
+};
+
+// EXIF orientation 1..8 (EXIF 2.3, 4.6.4 A): how the stored rows and columns lie in the scene.
+Image oriented(Image image, int orientation);
+
+// out [height, width, 3]: the part `box` of `image`, by a triangle filter as wide as the step
+// between output pixels (plain bilinear when enlarging). Integer arithmetic: the same bytes
+// everywhere, and those of PIL's BILINEAR.
+void resize(uint8_t* out, int height, int width, const Image& image, Box box);
+Image resized(const Image& image, int height, int width);
+
+// The largest central square, resized to side x side.
+Box central_square(const Image& image);
+
+}  // namespace autodidact

@@ -1,0 +1,19 @@
+// Orders and choices of samples, by Philox keyed with (seed, stream, epoch): the same on every
+// machine and for any number of threads.
+#pragma once
+#include <cstdint>
+#include <vector>
+#include "engine/random.h"
+
+namespace autodidact {
+
+// What a part of the data is chosen for: the "epoch" of Stream::subset.
+enum class Choice : uint32_t { hold_out, few_labels };
+
+// A permutation of 0 .. n-1 (Fisher and Yates).
+std::vector<int64_t> permutation(int64_t n, uint64_t seed, Stream stream, uint32_t epoch);
+
+// The sample tried in place of a damaged one: below n, for attempt 0, 1, ...
+int64_t replacement(int64_t n, uint64_t seed, uint32_t epoch, int64_t damaged, int attempt);
+
+}  // namespace autodidact
