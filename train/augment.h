@@ -1,0 +1,32 @@
+// From a loader's batch to the network's input: the engine's view of kernels/augment.h.
+#pragma once
+#include <array>
+#include "engine/tensor.h"
+#include "kernels/augment.h"
+#include "train/data/loader.h"
+
+namespace autodidact {
+
+struct Normalization {                            // per channel, of pixels in [0, 1]
+  std::array<float, 3> mean{0.5f, 0.5f, 0.5f}, std{0.5f, 0.5f, 0.5f};
+};
+
+struct Augmentation {
+  int crop_padding = 0;                           // pixels of black around the picture before the random crop
+  bool random_crop = false, random_flip = false;
+  Rotation rotation = Rotation::none;
+  Normalization normalization;
+  uint64_t seed = 0;
+};
+
+struct NetworkInput {
+  Tensor x;                                       // [n, side, side, 3]; n = 4 * batch for Rotation::all
+  Tensor turns;                                   // i32 [n]: quarter turns counter-clockwise; empty without rotation
+};
+
+// Draws depend on (seed, epoch, sample) alone. f32 or bf16.
+NetworkInput augment(const Batch& batch, const Augmentation& options, Dtype dtype);
+// The untouched pictures, normalised. images: u8 [count, side, side, 3].
+Tensor normalize(const uint8_t* images, int count, int side, const Normalization& n, Dtype dtype);
+
+}  // namespace autodidact
