@@ -210,7 +210,7 @@ TEST_CASE("safetensors: malformed headers are refused, each for its reason") {
       {"", "must start with {"},
       {" {}", "must start with {", 0},
       {"[]", "must start with {", 0},
-      {"{", "expected", 0},
+      {"{", "expected"},
       {"{}x", "only spaces", 0},
       {"{}\n", "only spaces", 0},
       {"{}{}", "only spaces", 0},
