@@ -1,9 +1,67 @@
 # What -DCUDA=OFF|EMULATED|ON does with kernels/*.cu. The same file is compiled by nvcc (ON) or, as plain C++
-# beside the fiber emulator, by the host compiler (EMULATED).
+# beside the fiber emulator of tests/emulator, by the host compiler (EMULATED).
+if(NOT CUDA MATCHES "^(OFF|EMULATED|ON)$")
+  message(FATAL_ERROR "CUDA must be OFF, EMULATED or ON, got ${CUDA}")
+endif()
+
+if(CUDA STREQUAL "ON")
+  # Real code for each supported chip, and PTX of the newest for those to come.
+  set(CMAKE_CUDA_ARCHITECTURES "80-real;90-real;100-real;120" CACHE STRING "CUDA architectures")
+  set(CMAKE_CUDA_HOST_COMPILER ${CMAKE_CXX_COMPILER} CACHE STRING "host compiler of nvcc")
+  set(CMAKE_CUDA_STANDARD 20)
+  set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+  set(CMAKE_CUDA_EXTENSIONS OFF)
+  if(CCACHE AND NOT CMAKE_CUDA_COMPILER_LAUNCHER)
+    set(CMAKE_CUDA_COMPILER_LAUNCHER ${CCACHE})
+  endif()
+  enable_language(CUDA)
+  target_compile_options(autodidact_flags INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:
+    --fmad=false --expt-relaxed-constexpr -Werror=all-warnings -Xcompiler=-Wall,-Wextra,-Werror,-ffp-contract=off>)
+endif()
+
+if(CUDA STREQUAL "EMULATED")
+  if(SANITIZE MATCHES "thread")
+    message(FATAL_ERROR "SANITIZE=thread and CUDA=EMULATED exclude each other: the emulator stands in for the thread sanitizer's run time")
+  endif()
+  find_package(Boost REQUIRED COMPONENTS context)
+  file(GLOB emulator CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/emulator/*.cpp)
+  list(FILTER emulator EXCLUDE REGEX "/test_[^/]*$")
+  # The compilers cannot combine -fsanitize=thread with another sanitizer: such a build runs the kernels under that
+  # one and does without the watching of memory.
+  if(SANITIZE)
+    list(FILTER emulator EXCLUDE REGEX "/tsan_calls.cpp$")
+    set(watch)
+  else()
+    set(watch -fsanitize=thread)
+  endif()
+  add_library(autodidact_emulator STATIC ${emulator})
+  target_include_directories(autodidact_emulator PRIVATE ${PROJECT_SOURCE_DIR}/tests/emulator)
+  target_compile_definitions(autodidact_emulator PRIVATE SOURCE_DIR="${PROJECT_SOURCE_DIR}" BINARY_DIR="${PROJECT_BINARY_DIR}")
+  target_link_libraries(autodidact_emulator PUBLIC Boost::context PRIVATE autodidact_flags)
+  if(watch)
+    target_link_options(autodidact_emulator INTERFACE -Wl,--wrap=memcpy,--wrap=memmove,--wrap=memset)
+  endif()
+
+  # Device code: little optimised, so that each access to memory that is written is made, on its own line.
+  set(device_options -O1 -g -fno-optimize-sibling-calls ${watch})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    list(APPEND device_options -Wno-tsan)  # fences in the standard library's headers
+  endif()
+  function(emulate_device_code)
+    set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "${device_options}"
+      COMPILE_DEFINITIONS EMULATE_CUDA INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR}/tests/emulator)
+  endfunction()
+endif()
+
 function(add_device_sources target)
   if(CUDA STREQUAL "OFF")
     return()
   endif()
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.cu)
+  target_sources(${target} PRIVATE ${sources})
   target_compile_definitions(${target} PUBLIC HAS_CUDA=1)
+  if(CUDA STREQUAL "EMULATED")
+    emulate_device_code(${sources})
+    target_link_libraries(${target} PUBLIC autodidact_emulator)
+  endif()
 endfunction()

@@ -1,0 +1,39 @@
+// Runs CUDA kernels on one CPU thread, a fiber per CUDA thread, and judges how they synchronise.
+// This is the face that tests see; cuda_emulator.h is the face that kernels see, README.md says how
+// it works.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+namespace emulator {
+
+// What a kernel did wrong, one line per finding: a race, a deadlock, a wrong mask, a read of shared
+// memory that nothing has written, an access outside of a buffer. Thrown by launch().
+struct Error : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// How turns are given. Seed 0 is fair: threads and blocks in order, each as far as its next barrier
+// or warp operation. Any other seed is unfair: one warp runs as far as it can before the next may
+// start; warps, lanes and blocks are drawn by the seed. The initial seed is 1, or
+// AUTODIDACT_EMULATOR_SEED.
+void set_schedule(uint64_t seed);
+uint64_t schedule();
+
+// True where the kernels' memory accesses are watched (races, bounds, unwritten shared memory):
+// they are compiled with -fsanitize=thread and linked with the emulator in place of its run time.
+// False in builds with another sanitizer, which excludes that.
+bool watches_memory();
+
+// Bytes that no kernel may touch: the zones around a test's buffers. permit() forgets them again.
+void forbid(const void* begin, size_t bytes);
+void permit(const void* begin);
+
+struct Counters {
+  uint64_t launches, blocks, switches, accesses;
+};
+Counters counters();  // since the program started
+
+}  // namespace emulator
