@@ -50,7 +50,7 @@ TEST_CASE("npy: what is malformed is refused with the reason") {
   wrong_magic[0] = 'x';
   Encoded long_header = npy(good, 6, 2);
   long_header[10] = 0xff;
-  for (auto& [file, reason] : {
+  for (const Kind& kind : {
            Kind{{}, "is not an .npy file"},
            Kind{wrong_magic, "is not an .npy file"},
            Kind{cut(npy(good, 6), 9), "is not an .npy file"},
@@ -88,15 +88,15 @@ TEST_CASE("npy: what is malformed is refused with the reason") {
        }) {
     std::string message;
     try {
-      parse_npy(file, "a\nb.npy");
+      parse_npy(kind.file, "a\nb.npy");
     } catch (const Error& e) {
       CHECK(e.kind == ErrorKind::data);
       message = e.what();
     }
     CAPTURE(message);
-    CAPTURE(std::string(reason));
+    CAPTURE(std::string(kind.reason));
     CHECK(message.rfind("a\\nb.npy: ", 0) == 0);
-    CHECK(message.find(reason) != message.npos);
+    CHECK(message.find(kind.reason) != message.npos);
   }
 }
 

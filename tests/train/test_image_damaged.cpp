@@ -105,12 +105,12 @@ TEST_CASE("forty kinds of damaged image are refused by name, with the reason") {
       {"pgm-0-wide.pgm", text("P5\n0 5\n255\n"), "0 x 5"},
   };
   CHECK(kinds.size() >= 40);
-  for (auto& [name, file, reason] : kinds) {
-    CAPTURE(std::string(name));
-    std::string message = refusal(file, std::string("folder/") + name);
+  for (auto& kind : kinds) {
+    const std::string name = std::string("folder/") + kind.name;
+    std::string message = refusal(kind.file, name);
     CAPTURE(message);
-    CHECK(message.rfind(std::string("folder/") + name + ": ", 0) == 0);
-    CHECK(message.find(reason) != message.npos);
+    CHECK(message.rfind(name + ": ", 0) == 0);
+    CHECK(message.find(kind.reason) != message.npos);
   }
 }
 
@@ -120,18 +120,18 @@ TEST_CASE("every truncation of every format is refused") {
     const char* name;
     Encoded file;
   };
-  for (auto& [name, file] :
+  for (const Case& c :
        {Case{"a.jpg", make_jpeg(picture)}, Case{"p.jpg", make_jpeg(picture, {.progressive = true})},
         Case{"c.jpg", make_jpeg(picture, {.components = 4})}, Case{"a.png", make_png(picture)},
         Case{"i.png", make_png(picture, {16, PngForm::rgba, true})},
         Case{"a.bmp", make_bmp(picture)}, Case{"a.tga", make_tga(picture, false)},
         Case{"r.tga", make_tga(picture, true)}, Case{"a.ppm", make_pnm(picture, false, 255)},
         Case{"a.pgm", make_pnm(picture, true, 65535)}}) {
-    CAPTURE(std::string(name));
-    CHECK(refusal(file, name) == "");
-    for (size_t bytes = 0; bytes < file.size(); ++bytes) {
+    CAPTURE(std::string(c.name));
+    CHECK(refusal(c.file, c.name) == "");
+    for (size_t bytes = 0; bytes < c.file.size(); ++bytes) {
       CAPTURE(bytes);
-      CHECK(refusal(cut(file, bytes), name) != "");
+      CHECK(refusal(cut(c.file, bytes), c.name) != "");
     }
   }
   // A GIF is complete when its pixels are: the end-of-data code, block end and trailer may miss.
