@@ -25,18 +25,12 @@ inline constexpr int kMaxPanel = kMaxVectors * kLanes;
 inline constexpr int kMaxRows = 8;
 constexpr int tile_rows(int vectors) { return kLanes == 8 || vectors == 4 ? 6 : 8; }
 
-// Columns are cut into panels: as many full ones as fit, then the narrowest that holds the rest.
-// All panels of one matrix but the last have kMaxPanel columns.
+// Columns are cut into panels of kMaxPanel; the last is as narrow as what is left allows.
 inline int panel_vectors(int columns_left) {
-  int v = kMaxVectors;
-  while (v > 1 && columns_left <= v / 2 * kLanes) v /= 2;
-  return v;
+  return std::min(kMaxVectors, (columns_left + kLanes - 1) / kLanes);
 }
 // Floats a packed row of all panels takes.
-inline int padded_columns(int n) {
-  int rest = n % kMaxPanel;
-  return n - rest + (rest ? panel_vectors(rest) * kLanes : 0);
-}
+inline int padded_columns(int n) { return (n + kLanes - 1) / kLanes * kLanes; }
 
 struct Segment {
   int offset, length;  // in floats, from each row's pointer
@@ -119,34 +113,74 @@ void multiply_rows(const RowsTile<Out>& t) {
   }
 }
 
-template <int V, class Out>
-void multiply_rows(int rows, const RowsTile<Out>& t) {
+// partial += A^T B over k pixels: partial[r][v] += sum over k of a[k][r] * b[offsets[k] + v].
+template <int R, int V>
+void multiply_outer(float* partial, const float* a, const float* b, const int* offsets, int k,
+                    bool first) {
+  Vec sum[R][V];
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v)
+      sum[r][v] = first ? hn::Zero(F32()) : hn::Load(F32(), partial + (r * V + v) * kLanes);
+  for (int i = 0; i < k; ++i, a += R) {
+    const float* from = b + offsets[i];
+    Vec row[V];
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) row[v] = hn::LoadU(F32(), from + v * kLanes);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      Vec factor = hn::Set(F32(), a[r]);
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) sum[r][v] = hn::MulAdd(factor, row[v], sum[r][v]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) hn::Store(sum[r][v], F32(), partial + (r * V + v) * kLanes);
+}
+
+// f.operator()<R, V>() for the tile of this many rows and vectors.
+template <int V, class F>
+HWY_INLINE void with_rows(int rows, F&& f) {
   switch (rows) {
     case 1:
-      return multiply_rows<1, V>(t);
+      return f.template operator()<1, V>();
     case 2:
-      return multiply_rows<2, V>(t);
+      return f.template operator()<2, V>();
     case 3:
-      return multiply_rows<3, V>(t);
+      return f.template operator()<3, V>();
     case 4:
-      return multiply_rows<4, V>(t);
+      return f.template operator()<4, V>();
     case 5:
-      return multiply_rows<5, V>(t);
+      return f.template operator()<5, V>();
     case 6:
-      return multiply_rows<6, V>(t);
+      return f.template operator()<6, V>();
   }
   if constexpr (tile_rows(V) == 8) {
-    if (rows == 7) multiply_rows<7, V>(t);
-    else multiply_rows<8, V>(t);
+    if (rows == 7) f.template operator()<7, V>();
+    else f.template operator()<8, V>();
+  }
+}
+template <class F>
+HWY_INLINE void with_tile(int rows, int vectors, F&& f) {
+  if (vectors == 1) with_rows<1>(rows, f);
+  else if (vectors == 2) with_rows<2>(rows, f);
+  if constexpr (kMaxVectors == 4) {
+    if (vectors == 3) with_rows<3>(rows, f);
+    else if (vectors == 4) with_rows<4>(rows, f);
   }
 }
 template <class Out>
 HWY_INLINE void multiply_rows(int rows, int vectors, const RowsTile<Out>& t) {
-  if (vectors == 1) multiply_rows<1>(rows, t);
-  else if (vectors == 2) multiply_rows<2>(rows, t);
-  if constexpr (kMaxVectors == 4) {
-    if (vectors == 4) multiply_rows<4>(rows, t);
-  }
+  with_tile(rows, vectors, [&]<int R, int V>() HWY_ATTR { multiply_rows<R, V>(t); });
+}
+HWY_INLINE void multiply_outer(int rows, int vectors, float* partial, const float* a,
+                               const float* b, const int* offsets, int k, bool first) {
+  with_tile(rows, vectors, [&]<int R, int V>() HWY_ATTR {
+    multiply_outer<R, V>(partial, a, b, offsets, k, first);
+  });
 }
 
 // Rows are cut into tiles of nearly equal height: 16 rows are 6 + 5 + 5, never 6 + 6 + 4, and 8 are
