@@ -1,4 +1,7 @@
 #include "kernels/cpu_class.h"
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
@@ -9,11 +12,14 @@ namespace autodidact {
 
 CpuClass best_cpu_class() {
 #if defined(__x86_64__)
+  // Clang 14 does not know this one by name.
+  unsigned a, b, c, d;
+  const bool f16c = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
     return CpuClass::avx512;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-      __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("f16c"))
+      __builtin_cpu_supports("bmi2") && f16c)
     return CpuClass::avx2;
 #endif
   return CpuClass::plain;
