@@ -5,6 +5,9 @@
 
 namespace autodidact {
 
+// Elements in a chunk: a few arrays of them lie in a core's L2 cache.
+inline constexpr int64_t kElementGrain = 16384;
+
 // y = f(x).   y, x: [n]; y may be x
 template <class Op, class T>
 struct UnaryForward {

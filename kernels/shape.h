@@ -33,23 +33,11 @@ struct PadColumns {
   int y_cols, x_cols, before;
 };
 
-// y[r] = x[row[r]].   y: [rows, cols]; x: [.., cols]
-template <class T>
-struct GatherRows {
-  T* y;
-  const T* x;
-  const int32_t* row;  // [rows]
-  int64_t rows;
-  int cols;
-};
-
 template <class T>
 void run(Cpu, Transpose<T>);
 template <class T>
 void run(Cpu, CopyColumns<T>);
 template <class T>
 void run(Cpu, PadColumns<T>);
-template <class T>
-void run(Cpu, GatherRows<T>);
 
 }  // namespace autodidact

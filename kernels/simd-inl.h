@@ -46,7 +46,7 @@ HWY_INLINE void store(Vec v, bf16* p) {
   auto u = hn::BitCast(bits, v);
   auto odd = hn::And(hn::ShiftRight<16>(u), hn::Set(bits, 1));
   auto rounded = hn::ShiftRight<16>(hn::Add(u, hn::Add(odd, hn::Set(bits, 0x7fff))));
-  auto nan = hn::RebindMask(bits, hn::Ne(v, v));
+  auto nan = hn::RebindMask(bits, hn::IsNaN(v));  // Ne(v, v) is an ordered comparison
   auto out = hn::IfThenElse(nan, hn::Set(bits, 0x7fff), rounded);
   hn::StoreU(hn::DemoteTo(half, hn::BitCast(hn::RebindToSigned<F32>(), out)), half,
              reinterpret_cast<uint16_t*>(p));

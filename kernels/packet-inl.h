@@ -1,0 +1,148 @@
+// Packet: a SIMD vector of floats with the operators and functions that functors.h asks for, and
+// functors.h itself read for packets. Included once per CPU class, after simd-inl.h has shown how.
+// The functions are ours because Highway's exp drops NaN, and it has no erf. Largest errors, as
+// tests/kernels/test_packet.cpp measures them on every 101st float: exp and log 2 ulp, tanh and erf
+// 2 ulp; coefficients are minimax fits to the exact functions.
+#if defined(AUTODIDACT_KERNELS_PACKET_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef AUTODIDACT_KERNELS_PACKET_INL_H_
+#undef AUTODIDACT_KERNELS_PACKET_INL_H_
+#else
+#define AUTODIDACT_KERNELS_PACKET_INL_H_
+#endif
+
+#include "kernels/simd-inl.h"
+#include "kernels/scalar.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace autodidact::HWY_NAMESPACE {
+
+using Mask = hn::Mask<F32>;
+
+struct Packet {
+  Vec v;
+  Packet() = default;
+  HWY_INLINE explicit Packet(Vec x) : v(x) {}
+  HWY_INLINE explicit Packet(double c) : v(hn::Set(F32(), float(c))) {}
+};
+
+HWY_INLINE Packet operator+(Packet a, Packet b) { return Packet(hn::Add(a.v, b.v)); }
+HWY_INLINE Packet operator-(Packet a, Packet b) { return Packet(hn::Sub(a.v, b.v)); }
+HWY_INLINE Packet operator*(Packet a, Packet b) { return Packet(hn::Mul(a.v, b.v)); }
+HWY_INLINE Packet operator/(Packet a, Packet b) { return Packet(hn::Div(a.v, b.v)); }
+HWY_INLINE Packet operator-(Packet a) { return Packet(hn::Neg(a.v)); }
+HWY_INLINE Mask operator<(Packet a, Packet b) { return hn::Lt(a.v, b.v); }
+HWY_INLINE Mask operator>(Packet a, Packet b) { return hn::Gt(a.v, b.v); }
+HWY_INLINE Mask operator<=(Packet a, Packet b) { return hn::Le(a.v, b.v); }
+HWY_INLINE Mask operator>=(Packet a, Packet b) { return hn::Ge(a.v, b.v); }
+HWY_INLINE Packet select(Mask c, Packet yes, Packet no) {
+  return Packet(hn::IfThenElse(c, yes.v, no.v));
+}
+HWY_INLINE Packet fma(Packet a, Packet b, Packet c) { return Packet(hn::MulAdd(a.v, b.v, c.v)); }
+HWY_INLINE Packet sqrt(Packet a) { return Packet(hn::Sqrt(a.v)); }
+HWY_INLINE Packet abs(Packet a) { return Packet(hn::Abs(a.v)); }
+// As scalar.h: the second argument where the comparison fails.
+HWY_INLINE Packet max(Packet a, Packet b) { return select(a > b, a, b); }
+HWY_INLINE Packet min(Packet a, Packet b) { return select(a < b, a, b); }
+
+// c0 + c1 x + c2 x^2 + ..., by Horner's rule.
+HWY_INLINE Packet polynomial(Packet, double c) { return Packet(c); }
+template <class... C>
+HWY_INLINE Packet polynomial(Packet x, double c, C... higher) {
+  return fma(polynomial(x, higher...), x, Packet(c));
+}
+
+// e^x = 2^n e^r, n = round(x / ln 2), |r| <= ln 2 / 2. The power is applied in two halves, so that
+// results below the smallest normal number are right too.
+HWY_INLINE Packet exp(Packet x) {
+  const hn::RebindToSigned<F32> integers;
+  x = min(Packet(89.0), max(Packet(-104.0), x));  // in this order a NaN passes
+  Packet n(hn::Round((x * Packet(1.44269504088896340736)).v));
+  Packet r = fma(n, Packet(-0.693359375), x);  // ln 2 in two parts: the first product is exact
+  r = fma(n, Packet(2.12194440054690583e-4), r);
+  Packet e = fma(r * r, polynomial(r, 0.5, 0.16666512, 0.041666187, 0.008369599, 0.0013951717), r) +
+             Packet(1);
+  auto k = hn::ConvertTo(integers, n.v), half = hn::ShiftRight<1>(k);
+  auto power = [&](auto i) HWY_ATTR {
+    return Packet(hn::BitCast(F32(), hn::ShiftLeft<23>(hn::Add(i, hn::Set(integers, 127)))));
+  };
+  return e * power(half) * power(hn::Sub(k, half));
+}
+
+HWY_INLINE Packet log(Packet x) {
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  Packet y(hn::Log(F32(), x.v));
+  y = select(x < Packet(kInf), y, x);  // infinity and NaN stay
+  return select(x > Packet(0), y,
+                select(x < Packet(0), Packet(kNan), select(x >= Packet(0), Packet(-kInf), x)));
+}
+
+// Odd polynomial below 0.625, 1 - 2 / (e^2x + 1) above.
+HWY_INLINE Packet tanh(Packet x) {
+  Packet t = abs(x), s = x * x;
+  Packet small = fma(
+      x * s, polynomial(s, -0.33333284, 0.13331491, -0.053743497, 0.020650579, -0.005717037), x);
+  Packet large = Packet(1) - Packet(2) / (exp(t + t) + Packet(1));
+  return select(t <= Packet(0.625), small, Packet(hn::CopySign(large.v, x.v)));
+}
+
+// Odd polynomial below 1; above, 1 - erfc with log(erfc) + t as a polynomial; 1 beyond 4.
+HWY_INLINE Packet erf(Packet x) {
+  Packet t = abs(x), s = x * x;
+  Packet small = fma(x,
+                     polynomial(s, 0.12837917, -0.37612626, 0.112836, -0.026854444, 0.005189535,
+                                -0.0008020841, 7.889119e-05),
+                     x);
+  Packet u = min(Packet(4.0), t);
+  Packet q = polynomial(u, 0.12869434, 0.63496953, 0.10653087, -0.02401007, 0.0037574768,
+                        -0.00035059205, 1.3962444e-05);
+  Packet large = Packet(1) - exp(-fma(u, q, u));
+  return select(t <= Packet(1), small, Packet(hn::CopySign(large.v, x.v)));
+}
+
+#include "kernels/functors.h"
+
+// The packet formula of a scalar one.
+template <class Op>
+struct PacketFormula;
+#define PACKET_FORMULA(Op)               \
+  template <>                            \
+  struct PacketFormula<autodidact::Op> { \
+    using type = Op;                     \
+  };
+UNARY_OPS(PACKET_FORMULA)
+BINARY_OPS(PACKET_FORMULA)
+#undef PACKET_FORMULA
+template <class Op>
+using ForPackets = typename PacketFormula<Op>::type;
+
+template <class T>
+HWY_INLINE Packet packet(const T* p) {
+  return Packet(load(p));
+}
+template <class T>
+HWY_INLINE Packet packet(const T* p, int n) {
+  return Packet(n == kLanes ? load(p) : load_n(p, n));
+}
+template <class T>
+HWY_INLINE void store(Packet x, T* p) {
+  store(x.v, p);
+}
+template <class T>
+HWY_INLINE void store(Packet x, T* p, int n) {
+  if (n == kLanes) store(x.v, p);
+  else store_n(x.v, p, n);
+}
+HWY_INLINE float sum(Packet x) { return sum(x.v); }
+
+// f(i, lanes) for each packet of [begin, end): lanes is kLanes but for the last one.
+template <class F>
+HWY_INLINE void for_packets(int64_t begin, int64_t end, F&& f) {
+  int64_t i = begin;
+  for (; i + kLanes <= end; i += kLanes) f(i, kLanes);
+  if (i < end) f(i, int(end - i));
+}
+
+}  // namespace autodidact::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif

@@ -1,0 +1,88 @@
+// The packet functions' errors in ulp against std:: in double, on every 101st float of the range
+// that matters: the bounds that kernels/packet-inl.h states.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tests/kernels/test_packet.cpp"
+#include <hwy/foreach_target.h>
+#include "kernels/packet-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace autodidact::HWY_NAMESPACE {
+enum class Function { exp, log, tanh, erf };
+void evaluate(Function f, float* y, const float* x, int n) {
+  for (int i = 0; i < n; i += kLanes) {
+    Packet p = packet(x + i, std::min(kLanes, n - i));
+    Packet q = f == Function::exp    ? exp(p)
+               : f == Function::log  ? log(p)
+               : f == Function::tanh ? tanh(p)
+                                     : erf(p);
+    store(q, y + i, std::min(kLanes, n - i));
+  }
+}
+}  // namespace autodidact::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include <doctest/doctest.h>
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+#include "kernels/cpu_class.h"
+
+using namespace autodidact;
+
+namespace {
+// |y - exact| in units of the last place of the float nearest to exact.
+double ulps(float y, double exact) {
+  float nearest = float(exact);
+  double unit = std::nextafter(std::abs(nearest), INFINITY) - std::abs(nearest);
+  return std::abs(double(y) - exact) / unit;
+}
+
+template <class Exact, class Evaluate>
+double worst(float low, float high, Exact exact, Evaluate evaluate) {
+  std::vector<float> x;
+  for (uint32_t bits = 0; bits < 0x7f800000u; bits += 101)
+    for (uint32_t sign : {0u, 0x80000000u}) {
+      float f;
+      uint32_t b = bits | sign;
+      memcpy(&f, &b, 4);
+      if (f >= low && f <= high) x.push_back(f);
+    }
+  std::vector<float> y(x.size());
+  evaluate(y.data(), x.data(), int(x.size()));
+  double w = 0;
+  for (size_t i = 0; i < x.size(); ++i) w = std::max(w, ulps(y[i], exact(double(x[i]))));
+  return w;
+}
+
+void check_errors(CpuClass c, double (*error)(int function)) {
+  if (c > best_cpu_class()) return;
+  INFO(std::string(name(c)));
+  for (int f = 0; f < 4; ++f) {
+    double e = error(f);
+    MESSAGE(std::string(name(c)) << " function " << f << ": " << e << " ulp");
+    CHECK(e <= 2.0);
+  }
+}
+
+#define ERRORS(TARGET)                                                              \
+  [](int f) {                                                                       \
+    auto run = [&](float* y, const float* x, int n) {                               \
+      TARGET::evaluate(TARGET::Function(f), y, x, n);                               \
+    };                                                                              \
+    auto sweep = [&](float low, float high, double (*exact)(double)) {              \
+      return worst(low, high, exact, run);                                          \
+    };                                                                              \
+    return f == 0   ? sweep(-103.0f, 88.7f, [](double x) { return std::exp(x); })   \
+           : f == 1 ? sweep(0x1p-126f, 3e38f, [](double x) { return std::log(x); }) \
+           : f == 2 ? sweep(-1e4f, 1e4f, [](double x) { return std::tanh(x); })     \
+                    : sweep(-1e4f, 1e4f, [](double x) { return std::erf(x); });     \
+  }
+}  // namespace
+
+TEST_CASE("packet functions are within 2 ulp") {
+  check_errors(CpuClass::avx2, ERRORS(N_AVX2));
+  check_errors(CpuClass::avx512, ERRORS(N_AVX3));
+}
+#endif
