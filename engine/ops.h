@@ -13,4 +13,31 @@ Tensor reshape(const Tensor& x, const Shape& shape);
 // Rows [begin, end) of the first dimension.
 Tensor slice(const Tensor& x, int begin, int end);
 
+// The last two of two or three dimensions exchanged: [.., R, C] -> [.., C, R].
+Tensor transpose(const Tensor& x);
+// Zero columns before and after the last dimension: [.., C] -> [.., before + C + after].
+Tensor pad_columns(const Tensor& x, int before, int after);
+// Two tensors side by side in the last dimension: [.., A], [.., B] -> [.., A + B].
+Tensor concat_columns(const Tensor& a, const Tensor& b);
+
+// ---- pooling over [N, H, W, C] (ops/pool.cpp); out = (in + 2 pad - kernel) / stride + 1
+Tensor max_pool2d(const Tensor& x, int kernel, int stride, int pad);
+// Positions in the padding count as zeros.
+Tensor avg_pool2d(const Tensor& x, int kernel, int stride, int pad);
+// The mean over all pixels: [N, H, W, C] -> [N, C].
+Tensor global_avg_pool(const Tensor& x);
+
+// ---- softmax and losses (ops/loss.cpp)
+// Over the last dimension: exp(x) / sum exp(x), and its logarithm.
+Tensor softmax(const Tensor& x);
+Tensor log_softmax(const Tensor& x);
+// Mean over the rows whose label is not negative of -sum_c target_c log softmax(logits)_c, target =
+// (1 - smoothing) onehot(label) + smoothing / C. Scalar of the accumulator's dtype.   logits: [N,
+// C]; labels: i32 [N], below C
+Tensor cross_entropy(const Tensor& logits, const Tensor& labels, float label_smoothing = 0);
+
+// ---- sums (ops/reduce.cpp): scalars of the accumulator's dtype
+Tensor sum(const Tensor& x);
+Tensor mean(const Tensor& x);
+
 }  // namespace autodidact

@@ -32,8 +32,13 @@ struct OpFamily {
 };
 
 // The families: each is a function in tests/engine/cases_<family>.cpp.
+OpFamily loss_cases();
+OpFamily pool_cases();
+OpFamily reduce_cases();
 OpFamily shape_cases();
 
-inline std::vector<OpFamily> all_families() { return {shape_cases()}; }
+inline std::vector<OpFamily> all_families() {
+  return {loss_cases(), pool_cases(), reduce_cases(), shape_cases()};
+}
 
 }  // namespace autodidact

@@ -7,12 +7,12 @@
 
 namespace autodidact {
 
-struct Normalization {                            // per channel, of pixels in [0, 1]
+struct Normalization {  // per channel, of pixels in [0, 1]
   std::array<float, 3> mean{0.5f, 0.5f, 0.5f}, std{0.5f, 0.5f, 0.5f};
 };
 
 struct Augmentation {
-  int crop_padding = 0;                           // pixels of black around the picture before the random crop
+  int crop_padding = 0;  // pixels of black around the picture before the random crop
   bool random_crop = false, random_flip = false;
   Rotation rotation = Rotation::none;
   Normalization normalization;
@@ -20,8 +20,8 @@ struct Augmentation {
 };
 
 struct NetworkInput {
-  Tensor x;                                       // [n, side, side, 3]; n = 4 * batch for Rotation::all
-  Tensor turns;                                   // i32 [n]: quarter turns counter-clockwise; empty without rotation
+  Tensor x;      // [n, side, side, 3]; n = 4 * batch for Rotation::all
+  Tensor turns;  // i32 [n]: quarter turns counter-clockwise; empty without rotation
 };
 
 // Draws depend on (seed, epoch, sample) alone. f32 or bf16.

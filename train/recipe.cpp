@@ -10,7 +10,7 @@
 namespace autodidact {
 namespace {
 
-constexpr uintmax_t kLargestFile = uintmax_t(1) << 20;   // bytes
+constexpr uintmax_t kLargestFile = uintmax_t(1) << 20;  // bytes
 
 Recipe::Value value_of(const toml::node& node, const std::string& key, const std::string& origin) {
   if (auto v = node.as_boolean()) return v->get();
@@ -23,15 +23,17 @@ Recipe::Value value_of(const toml::node& node, const std::string& key, const std
   if (auto a = node.as_array()) {
     std::vector<int64_t> list;
     for (auto& e : *a) {
-      if (!e.is_integer()) fail(ErrorKind::usage, "recipe ", origin, ": ", key, " must be a list of integers");
+      if (!e.is_integer())
+        fail(ErrorKind::usage, "recipe ", origin, ": ", key, " must be a list of integers");
       list.push_back(e.as_integer()->get());
     }
     return list;
   }
-  fail(ErrorKind::usage, "recipe ", origin, ": ", key, " must be a number, a text, true or false, or a list of integers");
+  fail(ErrorKind::usage, "recipe ", origin, ": ", key,
+       " must be a number, a text, true or false, or a list of integers");
 }
 
-std::string text_of(double v) {   // the shortest that reads back as the same number, in any locale
+std::string text_of(double v) {  // the shortest that reads back as the same number, in any locale
   char buffer[32];
   auto end = std::to_chars(buffer, buffer + sizeof buffer, v).ptr;
   std::string s(buffer, end);
@@ -50,7 +52,7 @@ std::string nearest(const std::string& word, const std::vector<std::string>& can
   std::string best;
   size_t least = std::max<size_t>(2, word.size() / 2) + 1;
   for (const std::string& c : candidates) {
-    std::vector<size_t> row(c.size() + 1);   // Levenshtein distance, one row at a time
+    std::vector<size_t> row(c.size() + 1);  // Levenshtein distance, one row at a time
     std::iota(row.begin(), row.end(), size_t(0));
     for (size_t i = 0; i < word.size(); ++i) {
       size_t diagonal = row[0];
@@ -78,7 +80,8 @@ Recipe::Recipe(const std::string& name_or_file) {
   std::error_code none;
   if (!std::filesystem::is_regular_file(name_or_file, none)) {
     std::string near = nearest(name_or_file, names);
-    fail(ErrorKind::usage, "recipe: ", name_or_file, " is neither a file nor a recipe inside the program",
+    fail(ErrorKind::usage, "recipe: ", name_or_file,
+         " is neither a file nor a recipe inside the program",
          near.empty() ? "" : "; did you mean " + near + "?", " (`autodidact recipes` lists them)");
   }
   if (std::filesystem::file_size(name_or_file) > kLargestFile)
@@ -97,31 +100,33 @@ Recipe Recipe::parse(const std::string& text, const std::string& origin) {
       recipe.values_[name] = {value_of(node, name, origin), origin};
     }
   } catch (const toml::parse_error& e) {
-    fail(ErrorKind::usage, "recipe ", origin, ", line ", e.source().begin.line, ", column ", e.source().begin.column, ": ", e.description());
+    fail(ErrorKind::usage, "recipe ", origin, ", line ", e.source().begin.line, ", column ",
+         e.source().begin.column, ": ", e.description());
   }
   return recipe;
 }
 
 void Recipe::set(const std::string& assignment) {
   size_t equals = assignment.find('=');
-  if (equals == std::string::npos || equals == 0) fail(ErrorKind::usage, "--set needs key=value, got ", assignment);
+  if (equals == std::string::npos || equals == 0)
+    fail(ErrorKind::usage, "--set needs key=value, got ", assignment);
   std::string key = assignment.substr(0, equals), text = assignment.substr(equals + 1);
   try {
     values_[key] = {value_of(*toml::parse("v = " + text).get("v"), key, "--set"), "--set"};
-  } catch (const toml::parse_error&) {
-    values_[key] = {text, "--set"};
-  }
+  } catch (const toml::parse_error&) { values_[key] = {text, "--set"}; }
 }
 
 void Recipe::check_all_known() const {
   for (auto& [key, given] : values_)
     if (std::find(known_.begin(), known_.end(), key) == known_.end()) {
       std::string near = nearest(key, known_);
-      fail(ErrorKind::usage, "recipe ", given.origin, ": unknown key ", key, near.empty() ? "" : "; did you mean " + near + "?");
+      fail(ErrorKind::usage, "recipe ", given.origin, ": unknown key ", key,
+           near.empty() ? "" : "; did you mean " + near + "?");
     }
 }
 
-template <class T> const T* Recipe::Reader::find(const char* name, const char* type) {
+template <class T>
+const T* Recipe::Reader::find(const char* name, const char* type) {
   recipe_.known_.push_back(name);
   auto found = recipe_.values_.find(name);
   if (found == recipe_.values_.end()) return nullptr;
@@ -136,18 +141,22 @@ void Recipe::Reader::resolve(const char* name, const std::string& value, const c
   recipe_.resolved_ += line + "  # " + meaning + "\n";
 }
 
-void Recipe::Reader::operator()(const char* name, int64_t& v, const char* meaning, int64_t least, int64_t most) {
+void Recipe::Reader::operator()(const char* name, int64_t& v, const char* meaning, int64_t least,
+                                int64_t most) {
   if (auto given = find<int64_t>(name, "an integer")) v = *given;
-  if (v < least || v > most) fail(ErrorKind::usage, "recipe: ", name, " must be from ", least, " to ", most, ", got ", v);
+  if (v < least || v > most)
+    fail(ErrorKind::usage, "recipe: ", name, " must be from ", least, " to ", most, ", got ", v);
   resolve(name, std::to_string(v), meaning);
 }
 
-void Recipe::Reader::operator()(const char* name, double& v, const char* meaning, double least, double most) {
+void Recipe::Reader::operator()(const char* name, double& v, const char* meaning, double least,
+                                double most) {
   // 1 is as good as 1.0.
   if (auto it = recipe_.values_.find(name); it != recipe_.values_.end())
     if (auto whole = std::get_if<int64_t>(&it->second.value)) it->second.value = double(*whole);
   if (auto given = find<double>(name, "a number")) v = *given;
-  if (!(v >= least && v <= most)) fail(ErrorKind::usage, "recipe: ", name, " must be from ", least, " to ", most, ", got ", v);
+  if (!(v >= least && v <= most))
+    fail(ErrorKind::usage, "recipe: ", name, " must be from ", least, " to ", most, ", got ", v);
   resolve(name, text_of(v), meaning);
 }
 
@@ -156,7 +165,8 @@ void Recipe::Reader::operator()(const char* name, bool& v, const char* meaning) 
   resolve(name, v ? "true" : "false", meaning);
 }
 
-void Recipe::Reader::operator()(const char* name, std::string& v, const char* meaning, std::initializer_list<const char*> choices) {
+void Recipe::Reader::operator()(const char* name, std::string& v, const char* meaning,
+                                std::initializer_list<const char*> choices) {
   if (auto given = find<std::string>(name, "a text")) v = *given;
   if (choices.size() && std::find(choices.begin(), choices.end(), v) == choices.end()) {
     std::string list;

@@ -1,10 +1,11 @@
-// Recipes: flat, typed TOML. A key is declared once, beside the code that uses it: an options struct lists its fields in
-// visit(Keys&) with name, meaning and range, and the same list reads the TOML, writes the resolved config.toml and finds
-// the nearest name for a misspelt key.
+// Recipes: flat, typed TOML. A key is declared once, beside the code that uses it: an options
+// struct lists its fields in visit(Keys&) with name, meaning and range, and the same list reads the
+// TOML, writes the resolved config.toml and finds the nearest name for a misspelt key.
 //
 //   struct RotationOptions {
 //     std::string rotations = "random";
-//     void visit(Keys& k) { k("rotations", rotations, "random: one of four a picture; all: four", {"random", "all"}); }
+//     void visit(Keys& k) { k("rotations", rotations, "random: one of four a picture; all: four",
+//     {"random", "all"}); }
 //   };
 //
 // Order: --set over --recipe over the fields' initial values.
@@ -19,16 +20,21 @@
 
 namespace autodidact {
 
-struct EmbeddedRecipe { std::string name, text; };
-const std::vector<EmbeddedRecipe>& embedded_recipes();   // generated from train/recipes/*.toml
+struct EmbeddedRecipe {
+  std::string name, text;
+};
+const std::vector<EmbeddedRecipe>& embedded_recipes();  // generated from train/recipes/*.toml
 
 class Keys {
  public:
   virtual ~Keys() = default;
-  virtual void operator()(const char* name, int64_t& v, const char* meaning, int64_t least, int64_t most) = 0;
-  virtual void operator()(const char* name, double& v, const char* meaning, double least, double most) = 0;
+  virtual void operator()(const char* name, int64_t& v, const char* meaning, int64_t least,
+                          int64_t most) = 0;
+  virtual void operator()(const char* name, double& v, const char* meaning, double least,
+                          double most) = 0;
   virtual void operator()(const char* name, bool& v, const char* meaning) = 0;
-  virtual void operator()(const char* name, std::string& v, const char* meaning, std::initializer_list<const char*> choices = {}) = 0;
+  virtual void operator()(const char* name, std::string& v, const char* meaning,
+                          std::initializer_list<const char*> choices = {}) = 0;
   virtual void operator()(const char* name, std::vector<int64_t>& v, const char* meaning) = 0;
 };
 
@@ -37,37 +43,46 @@ class Recipe {
   using Value = std::variant<bool, int64_t, double, std::string, std::vector<int64_t>>;
 
   Recipe() = default;
-  // A name of an embedded recipe, or a file (<= 1 MiB). ErrorKind::usage: unknown name (the nearest is named), a TOML error
-  // with its line and column, a nested table.
+  // A name of an embedded recipe, or a file (<= 1 MiB). ErrorKind::usage: unknown name (the nearest
+  // is named), a TOML error with its line and column, a nested table.
   explicit Recipe(const std::string& name_or_file);
   static Recipe parse(const std::string& text, const std::string& origin);
-  void set(const std::string& assignment);                // "key=value"; a value that is no TOML value is a string
+  void set(
+      const std::string& assignment);  // "key=value"; a value that is no TOML value is a string
   void set(const std::string& key, Value value) { values_[key] = {std::move(value), "--set"}; }
   bool has(const std::string& key) const { return values_.count(key) > 0; }
 
-  // Fills the fields that the recipe names. ErrorKind::usage: wrong type, out of range, not one of the choices.
-  template <class Options> void read(Options& options) {
+  // Fills the fields that the recipe names. ErrorKind::usage: wrong type, out of range, not one of
+  // the choices.
+  template <class Options>
+  void read(Options& options) {
     Reader reader(*this);
     options.visit(reader);
   }
-  // After every options struct was read: a key that none of them has is ErrorKind::usage, with the nearest one.
+  // After every options struct was read: a key that none of them has is ErrorKind::usage, with the
+  // nearest one.
   void check_all_known() const;
   // Every key that was read with its value and meaning, as TOML: reading it gives the same options.
   std::string resolved() const { return resolved_; }
 
  private:
-  struct Given { Value value; std::string origin; };
+  struct Given {
+    Value value;
+    std::string origin;
+  };
   class Reader : public Keys {
    public:
     explicit Reader(Recipe& r) : recipe_(r) {}
     void operator()(const char*, int64_t&, const char*, int64_t, int64_t) override;
     void operator()(const char*, double&, const char*, double, double) override;
     void operator()(const char*, bool&, const char*) override;
-    void operator()(const char*, std::string&, const char*, std::initializer_list<const char*>) override;
+    void operator()(const char*, std::string&, const char*,
+                    std::initializer_list<const char*>) override;
     void operator()(const char*, std::vector<int64_t>&, const char*) override;
 
    private:
-    template <class T> const T* find(const char* name, const char* type);
+    template <class T>
+    const T* find(const char* name, const char* type);
     void resolve(const char* name, const std::string& value, const char* meaning);
     Recipe& recipe_;
   };

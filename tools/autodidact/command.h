@@ -1,4 +1,5 @@
-// A subcommand is one file: a function that adds itself to the parser and sets a callback. main.cpp lists them.
+// A subcommand is one file: a function that adds itself to the parser and sets a callback. main.cpp
+// lists them.
 #pragma once
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -9,16 +10,17 @@ namespace autodidact {
 
 // Options that every subcommand accepts where they mean something.
 struct Common {
-  bool json = false;        // one object on standard output instead of text
-  bool quiet = false;       // no messages on standard error but errors
+  bool json = false;   // one object on standard output instead of text
+  bool quiet = false;  // no messages on standard error but errors
   bool verbose = false;
-  int threads = 0;          // 0: the CPUs this process may use
+  int threads = 0;  // 0: the CPUs this process may use
 };
 
 // Adds --json, -q, -v and --threads to a subcommand.
 void add_common(CLI::App& command, Common& common);
 // Prints the command's result: `text` on standard output, or with --json the object on one line.
-void print_result(const Common& common, const std::string& text, const nlohmann::ordered_json& object);
+void print_result(const Common& common, const std::string& text,
+                  const nlohmann::ordered_json& object);
 
 void add_train(CLI::App& app, Common& common);
 

@@ -1,5 +1,6 @@
-// The program. Results go to standard output, messages to standard error. Exit codes are a contract: 0 done, 1 failure,
-// 2 usage, 3 data, 4 numerical, 5 device, 6 damaged checkpoint, 130/143 after a signal with a checkpoint saved.
+// The program. Results go to standard output, messages to standard error. Exit codes are a
+// contract: 0 done, 1 failure, 2 usage, 3 data, 4 numerical, 5 device, 6 damaged checkpoint,
+// 130/143 after a signal with a checkpoint saved.
 #include <cstdio>
 #include <iostream>
 #include <new>
@@ -13,7 +14,8 @@ void add_common(CLI::App& command, Common& common) {
   command.add_flag("--json", common.json, "print one JSON object on standard output");
   command.add_flag("-q,--quiet", common.quiet, "no messages but errors");
   command.add_flag("-v,--verbose", common.verbose, "more messages");
-  command.add_option("--threads", common.threads, "compute threads; the result does not depend on it")
+  command
+      .add_option("--threads", common.threads, "compute threads; the result does not depend on it")
       ->check(CLI::Range(1, 1024))
       ->type_name("N");
   command.parse_complete_callback([&common] {
@@ -21,9 +23,11 @@ void add_common(CLI::App& command, Common& common) {
   });
 }
 
-void print_result(const Common& common, const std::string& text, const nlohmann::ordered_json& object) {
+void print_result(const Common& common, const std::string& text,
+                  const nlohmann::ordered_json& object) {
   // File names in results may be any bytes: replace what is not UTF-8 rather than fail.
-  if (common.json) std::cout << object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+  if (common.json)
+    std::cout << object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
   else std::cout << text;
   std::cout.flush();
 }
@@ -56,8 +60,6 @@ int main(int argc, char** argv) {
     return int(e.kind);
   } catch (const std::bad_alloc&) {
     std::cerr << "autodidact: out of memory\n";
-  } catch (const std::exception& e) {
-    std::cerr << "autodidact: " << e.what() << '\n';
-  }
+  } catch (const std::exception& e) { std::cerr << "autodidact: " << e.what() << '\n'; }
   return int(ErrorKind::failure);
 }

@@ -1,0 +1,73 @@
+#include "kernels/softmax.h"
+#include "engine/dispatch.h"
+#include "engine/ops.h"
+
+namespace autodidact {
+
+static void check_rows(const char* op, const Tensor& x) {
+  check(x.shape.rank() >= 1 && x.shape.back() > 0, op,
+        ": x must have a last dimension of at least 1, got ", x.shape);
+}
+
+Tensor softmax(const Tensor& x) {
+  check_rows("softmax", x);
+  int cols = x.shape.back();
+  int64_t rows = x.size() / cols;
+  Tensor y = empty_like(x);
+  dispatch(x, [&]<class T>(auto queue, T) {
+    run(queue, SoftmaxForward<T>{ptr<T>(y), ptr<const T>(x), rows, cols});
+  });
+  return record("softmax", y, {x}, [y = save(y), rows, cols](const Tensor& dy, GradSlots& d) {
+    if (Tensor dx = d.activation(0))
+      dispatch(dy, [&]<class T>(auto queue, T) {
+        run(queue, SoftmaxBackward<T>{ptr<T>(dx), ptr<const T>(dy), ptr<const T>(y), rows, cols});
+      });
+  });
+}
+
+Tensor log_softmax(const Tensor& x) {
+  check_rows("log_softmax", x);
+  int cols = x.shape.back();
+  int64_t rows = x.size() / cols;
+  Tensor y = empty_like(x);
+  dispatch(x, [&]<class T>(auto queue, T) {
+    run(queue, LogSoftmaxForward<T>{ptr<T>(y), ptr<const T>(x), rows, cols});
+  });
+  return record("log_softmax", y, {x}, [y = save(y), rows, cols](const Tensor& dy, GradSlots& d) {
+    if (Tensor dx = d.activation(0))
+      dispatch(dy, [&]<class T>(auto queue, T) {
+        run(queue,
+            LogSoftmaxBackward<T>{ptr<T>(dx), ptr<const T>(dy), ptr<const T>(y), rows, cols});
+      });
+  });
+}
+
+Tensor cross_entropy(const Tensor& logits, const Tensor& labels, float label_smoothing) {
+  check(logits.shape.rank() == 2 && logits.shape[1] > 0,
+        "cross_entropy: logits must be [N, C], got ", logits.shape);
+  int rows = logits.shape[0], cols = logits.shape[1];
+  check(labels.shape == Shape{rows}, "cross_entropy: labels must be ", Shape{rows}, ", got ",
+        labels.shape);
+  const int32_t* label = ptr<const int32_t>(labels);
+  for (int r = 0; r < rows; ++r)
+    check(label[r] < cols, "cross_entropy: labels must be below ", cols, ", got ", label[r]);
+  Tensor loss = empty({}, acc(logits.dtype), logits.device()),
+         lse = empty({rows}, loss.dtype, logits.device());
+  dispatch(logits, [&]<class T>(auto queue, T) {
+    run(queue, CrossEntropyForward<T>{ptr<Acc<T>>(loss), ptr<Acc<T>>(lse), nullptr,
+                                      ptr<const T>(logits), label, rows, cols, label_smoothing});
+  });
+  return record("cross_entropy", loss, {logits},
+                [logits = save(logits), lse = save(lse), labels = save(labels), rows, cols,
+                 label_smoothing](const Tensor& dloss, GradSlots& d) {
+                  if (Tensor dlogits = d.activation(0))
+                    dispatch(dlogits, [&]<class T>(auto queue, T) {
+                      run(queue, CrossEntropyBackward<T>{
+                                     ptr<T>(dlogits), ptr<const Acc<T>>(dloss),
+                                     ptr<const T>(logits), ptr<const Acc<T>>(lse),
+                                     ptr<const int32_t>(labels), rows, cols, label_smoothing});
+                    });
+                });
+}
+
+}  // namespace autodidact
