@@ -1,9 +1,10 @@
 #include "engine/tensor.h"
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include "engine/arena.h"
 #include "engine/dispatch.h"
-#include "kernels/memory.h"
+#include "kernels/elementwise.h"
 
 namespace autodidact {
 
@@ -70,29 +71,16 @@ Tensor empty(const Shape& shape, Dtype dtype, Device device) {
   return t;
 }
 
-// All element types, for the few operations that exist for integers too.
-template <class F>
-static void with_type(Dtype d, F&& f) {
-  switch (d) {
-    case Dtype::f32:
-      return f(float{});
-    case Dtype::bf16:
-      return f(bf16{});
-    case Dtype::f64:
-      return f(double{});
-    case Dtype::i32:
-      return f(int32_t{});
-    case Dtype::i64:
-      return f(int64_t{});
-    case Dtype::u8:
-      return f(uint8_t{});
-  }
-}
-
 void fill(Tensor& t, double value) {
-  with_type(t.dtype, [&]<class T>(T) {
-    run(Cpu{}, Fill<T>{ptr<T>(t), t.size(), T(Acc<T>(value))});
-  });
+  switch (t.dtype) {
+    case Dtype::i32: std::fill_n(ptr<int32_t>(t), t.size(), int32_t(value)); break;
+    case Dtype::i64: std::fill_n(ptr<int64_t>(t), t.size(), int64_t(value)); break;
+    case Dtype::u8: std::fill_n(ptr<uint8_t>(t), t.size(), uint8_t(value)); break;
+    default:
+      dispatch(t, [&]<class T>(auto queue, T) {
+        run(queue, Fill<T>{.y = ptr<T>(t), .n = t.size(), .value = value});
+      });
+  }
   ++t.buffer->version;
 }
 
@@ -109,7 +97,8 @@ void copy(Tensor& to, const Tensor& from) {
   } else {
     dispatch(to, [&]<class To>(auto queue, To) {
       dispatch(from, [&]<class From>(auto, From) {
-        run(queue, Convert<To, From>{ptr<To>(to), ptr<const From>(from), to.size()});
+        if constexpr (!std::is_same_v<To, From>)
+          run(queue, Cast<To, From>{ptr<To>(to), ptr<const From>(from), to.size()});
       });
     });
   }
