@@ -49,19 +49,10 @@ void run(Cpu, PadColumns<T> p) {
   });
 }
 
-template <class T>
-void run(Cpu, GatherRows<T> p) {
-  parallel_for(p.rows, rows_grain(p.cols), [=](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r)
-      std::copy_n(p.x + int64_t(p.row[r]) * p.cols, p.cols, p.y + r * p.cols);
-  });
-}
-
 #define INSTANCES(T)                      \
   template void run(Cpu, Transpose<T>);   \
   template void run(Cpu, CopyColumns<T>); \
-  template void run(Cpu, PadColumns<T>);  \
-  template void run(Cpu, GatherRows<T>);
+  template void run(Cpu, PadColumns<T>);
 INSTANCES(float)
 INSTANCES(bf16)
 INSTANCES(double)
