@@ -107,5 +107,27 @@ template <class T>
 void run(Cpu, Accumulate<T>);
 template <class T>
 void run(Cpu, Fill<T>);
+#if defined(HAS_CUDA)
+template <class Op, class T>
+void run(Cuda, UnaryForward<Op, T>);
+template <class Op, class T>
+void run(Cuda, UnaryBackward<Op, T>);
+template <class Op, class T>
+void run(Cuda, BinaryForward<Op, T>);
+template <class Op, class T>
+void run(Cuda, BinaryBackward<Op, T>);
+template <class T>
+void run(Cuda, ScaleShift<T>);
+template <class T>
+void run(Cuda, ScaleBy<T>);
+template <class T>
+void run(Cuda, BiasAdd<T>);
+template <class To, class From>
+void run(Cuda, Cast<To, From>);
+template <class T>
+void run(Cuda, Accumulate<T>);
+template <class T>
+void run(Cuda, Fill<T>);
+#endif
 
 }  // namespace autodidact
