@@ -43,9 +43,9 @@ void store(TensorFile& file, const std::vector<StoredTensor>& tensors,
            const std::string& prefix = "");
 
 struct LoadOptions {
-  std::string prefix;                       // what the file's names start with; others are ignored
-  std::vector<std::string> may_be_missing;  // tensors or modules that keep their values
-  std::vector<std::string> may_be_extra;    // tensors or modules of the file that are not wanted
+  std::string prefix = {};  // what the file's names start with; others are ignored
+  std::vector<std::string> may_be_missing = {};  // tensors or modules that keep their values
+  std::vector<std::string> may_be_extra = {};  // tensors or modules of the file that are not wanted
 };
 // Copies a file's tensors into a model's. Every missing, unexpected and mismatched name is reported
 // in one error (ErrorKind::checkpoint) before anything is written. Returns the names that kept
