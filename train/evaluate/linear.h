@@ -1,0 +1,43 @@
+// Multinomial logistic regression on a matrix of features, by SGD with momentum and a cosine
+// schedule. A sweep of learning rates is trained side by side on the same batches: the weight
+// matrices are stacked, so that one GEMM computes the logits of all of them and one their
+// gradients.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+#include "engine/tensor.h"
+
+namespace autodidact {
+
+struct LinearOptions {
+  std::vector<double> rates = {0.1, 0.03, 0.01, 0.003, 0.001, 0.0003};
+  int epochs = 30;
+  int least_steps = 500;  // more epochs where the data is small
+  int batch = 256;
+  double momentum = 0.9, weight_decay = 0;
+  uint64_t seed = 1;  // of the order of the samples; the weights start at zero
+
+  std::string describe() const;  // "SGD, momentum 0.9, cosine, 30 epochs, batch 256"
+};
+
+// One classifier a learning rate.
+struct LinearClassifiers {
+  std::vector<double> rates;
+  int classes = 0;
+  Tensor weight, bias;  // [rates * classes, cols], [rates * classes]
+};
+
+// x: f32 [rows, cols], standardised; labels: rows of 0 .. classes-1. A rate that diverges leaves
+// weights that are not finite; its accuracy is that of guessing class 0.
+LinearClassifiers fit_linear(const Tensor& x, const std::vector<int32_t>& labels, int classes,
+                             const LinearOptions& options);
+
+// logits [rows, rates * classes]
+Tensor logits_of(const LinearClassifiers& model, const Tensor& x);
+
+// The part of the rows, in [0, 1], on which each rate's classifier is right.
+std::vector<double> accuracies(const LinearClassifiers& model, const Tensor& x,
+                               const std::vector<int32_t>& labels);
+
+}  // namespace autodidact
