@@ -22,6 +22,7 @@ void add_common(CLI::App& command, Common& common);
 void print_result(const Common& common, const std::string& text,
                   const nlohmann::ordered_json& object);
 
+void add_data(CLI::App& app, Common& common);
 void add_train(CLI::App& app, Common& common);
 
 }  // namespace autodidact

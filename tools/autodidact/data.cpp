@@ -1,0 +1,267 @@
+// autodidact data info|check|show|export SRC: what the program sees in a data source.
+#include <fmt/format.h>
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <iostream>
+#include <mutex>
+#include "engine/check.h"
+#include "kernels/parallel.h"
+#include "tools/autodidact/command.h"
+#include "train/data/dataset.h"
+#include "train/data/export.h"
+#include "train/data/names.h"
+#include "train/data/shuffle.h"
+#include "train/pictures/canvas.h"
+
+namespace autodidact {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct DataOptions {
+  std::string source, out;
+  SourceOptions open;
+  double cap = 0.01;
+  int64_t count = 0;
+  int side = 0;
+  bool overwrite = false;
+  std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+};
+
+DatasetPtr open(DataOptions& o) {
+  o.open.side = o.side;
+  return open_dataset(o.source, o.open);
+}
+
+// The keys that every command's object has.
+Json object_of(const DataOptions& o, const char* what, const std::string& protocol) {
+  std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - o.start;
+  return {{"command", std::string("data ") + what},
+          {"seed", o.open.seed},
+          {"seconds", seconds.count()},
+          {"device", "cpu"},
+          {"protocol", protocol},
+          {"source", printable(o.source)}};
+}
+
+// Up to n samples spread evenly over the data set.
+std::vector<int64_t> spread(int64_t n, int64_t size) {
+  std::vector<int64_t> samples;
+  n = std::min(n, size);
+  for (int64_t i = 0; i < n; ++i) samples.push_back(i * size / n);
+  return samples;
+}
+
+struct Sizes {
+  int low = 1 << 30, high = 0;
+  void add(int v) { low = std::min(low, v), high = std::max(high, v); }
+  std::string text() const {
+    return low == high ? std::to_string(low) : fmt::format("{} to {}", low, high);
+  }
+};
+
+void info(DataOptions& o, const Common& common) {
+  constexpr int64_t kLooked = 64;
+  DatasetPtr data = open(o);
+  const auto& classes = data->classes();
+  std::vector<int64_t> count(classes.size());
+  int64_t unlabelled = 0;
+  for (int64_t i = 0; i < data->size(); ++i) {
+    int label = data->label(i);
+    if (label < 0) ++unlabelled;
+    else ++count[size_t(label)];
+  }
+  Sizes heights, widths;
+  int64_t looked = 0, unreadable = 0;
+  for (int64_t i : spread(data->side() > 0 ? 1 : kLooked, data->size())) try {
+      Image image = data->image(i);
+      heights.add(image.height), widths.add(image.width), ++looked;
+    } catch (const Error& e) {
+      if (e.kind != ErrorKind::data) throw;
+      ++unreadable;
+    }
+  std::string splits;
+  for (const char* s : {"train", "val", "test", "test2"})
+    if (has_split(o.source, s)) splits += (splits.empty() ? "" : " ") + std::string(s);
+
+  std::string text;
+  auto row = [&](const char* what, const std::string& value) {
+    text += fmt::format("{:<10} {}\n", what, value);
+  };
+  row("data", data->describe());
+  row("splits", splits);
+  row("samples", std::to_string(data->size()));
+  std::string pixels =
+      looked ? heights.text() + " x " + widths.text() + " pixels (height x width)" : "unknown";
+  if (data->side() == 0) pixels += fmt::format(", of {} looked at", looked);
+  if (unreadable) pixels += fmt::format(", {} unreadable: see data check", unreadable);
+  row("size", pixels);
+  row("labels", classes.empty()
+                    ? "none"
+                    : fmt::format("{} classes, {} samples without", classes.size(), unlabelled));
+  Json by_class = Json::object();
+  for (size_t c = 0; c < classes.size(); ++c) {
+    by_class[printable(classes[c])] = count[c];
+    if (c < 30) row("", fmt::format("{:<24} {:>8}", printable(classes[c]), count[c]));
+    else if (c == 30) row("", fmt::format("... {} more", classes.size() - 30));
+  }
+  row("manifest", fmt::format("{:016x}", data->manifest()));
+  for (auto& note : data->notes()) row("left out", note);
+
+  Json object = object_of(o, "info", "sizes of " + std::to_string(looked) + " samples");
+  object["samples"] = data->size();
+  object["splits"] = splits;
+  if (looked) {
+    object["height"] = {heights.low, heights.high};
+    object["width"] = {widths.low, widths.high};
+  }
+  object["classes"] = by_class;
+  object["unlabelled"] = unlabelled;
+  object["manifest"] = fmt::format("{:016x}", data->manifest());
+  object["left_out"] = data->notes();
+  print_result(common, text, object);
+}
+
+void check_all(DataOptions& o, const Common& common) {
+  DatasetPtr data = open(o);
+  std::vector<std::string> reasons(size_t(data->size()));  // "": it decodes
+  parallel_for(data->size(), 8, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) try {
+        if (!data->pixels(i)) data->image(i);
+      } catch (const Error& e) {
+        if (e.kind != ErrorKind::data) throw;
+        reasons[size_t(i)] = e.what();
+      }
+  });
+  std::string text;
+  Json damaged = Json::array();
+  for (size_t i = 0; i < reasons.size(); ++i)
+    if (!reasons[i].empty()) {
+      text += reasons[i] + "\n";
+      damaged.push_back(
+          {{"sample", i}, {"file", printable(data->name(int64_t(i)))}, {"reason", reasons[i]}});
+    }
+  text += fmt::format("{} samples, {} damaged\n", reasons.size(), damaged.size());
+  for (auto& note : data->notes()) text += "left out: " + note + "\n";
+  Json object = object_of(o, "check", "every picture decoded in full");
+  object["samples"] = reasons.size();
+  object["cap"] = o.cap;
+  object["damaged"] = damaged;
+  object["left_out"] = data->notes();
+  print_result(common, text, object);
+  if (double(damaged.size()) > o.cap * double(reasons.size()))
+    fail(ErrorKind::data, printable(o.source), ": ", damaged.size(), " of ", reasons.size(),
+         " pictures are damaged, more than the cap of ", o.cap * 100,
+         " %; remove them or allow more with --cap");
+}
+
+// A grid of samples, class by class where there are classes.
+void show(DataOptions& o, const Common& common) {
+  DatasetPtr data = open(o);
+  const auto& classes = data->classes();
+  const int64_t wanted = std::min<int64_t>(o.count > 0 ? o.count : 100, data->size());
+  auto order = permutation(data->size(), o.open.seed, Stream::subset, 0);
+  std::vector<int64_t> chosen(order.begin(), order.begin() + wanted);
+  if (!classes.empty()) {
+    // As many of each class as fit, in rows of one class.
+    std::vector<int64_t> taken(classes.size());
+    const int64_t each = std::max<int64_t>(1, wanted / int64_t(classes.size()));
+    chosen.clear();
+    for (int64_t i : order) {
+      int label = data->label(i);
+      if (label >= 0 && taken[size_t(label)] < each && int64_t(chosen.size()) < wanted)
+        ++taken[size_t(label)], chosen.push_back(i);
+    }
+    std::stable_sort(chosen.begin(), chosen.end(),
+                     [&](int64_t a, int64_t b) { return data->label(a) < data->label(b); });
+  }
+  ImageGrid grid;
+  grid.title = data->describe();
+  grid.subtitle =
+      fmt::format("{} of {} samples, {}", chosen.size(), data->size(),
+                  classes.empty() ? "no labels" : fmt::format("{} classes", classes.size()));
+  grid.columns = 10;
+  for (int64_t i : chosen) {
+    GridCell cell;
+    if (int label = data->label(i); label >= 0) cell.caption = classes[size_t(label)];
+    try {
+      cell.image = data->image(i, 320);
+    } catch (const Error& e) {
+      if (e.kind != ErrorKind::data) throw;
+      std::cerr << "autodidact: " << e.what() << '\n';
+      cell.caption = "damaged";
+    }
+    grid.cells.push_back(std::move(cell));
+  }
+  draw(o.out, grid);
+  Json object = object_of(o, "show", "samples chosen by the seed");
+  object["picture"] = printable(o.out);
+  object["shown"] = chosen;
+  print_result(common, fmt::format("{} samples drawn to {}\n", chosen.size(), printable(o.out)),
+               object);
+}
+
+void export_to(DataOptions& o, const Common& common) {
+  DatasetPtr data = open(o);
+  if (o.count > 0 && o.count < data->size()) {
+    std::vector<int64_t> first(size_t(o.count), 0);
+    for (size_t i = 0; i < first.size(); ++i) first[i] = int64_t(i);
+    data = subset(data, std::move(first), "the first " + std::to_string(o.count));
+  }
+  auto files = export_dataset(o.out, *data, o.side, o.overwrite);
+  Json object = object_of(o, "export", "pictures as the program decodes them");
+  object["samples"] = data->size();
+  object["files"] = files;
+  std::string text = fmt::format("{} samples written to", data->size());
+  for (auto& f : files) text += " " + f;
+  print_result(common, text + "\n", object);
+}
+
+}  // namespace
+
+void add_data(CLI::App& app, Common& common) {
+  auto* data = app.add_subcommand("data", "what the program sees in a data source");
+  data->footer(
+      "SRC is world, cifar10:DIR, a folder of images or x.npy[,y.npy]; :train, :val, :test choose "
+      "a split.\n"
+      "Examples:\n  autodidact data info photos/\n  autodidact data check photos/ --cap 0.05\n"
+      "  autodidact data show world:test --out test.png\n"
+      "  autodidact data export world:train --count 5000 --out x.npy,y.npy");
+  data->require_subcommand(1);
+  auto o = std::make_shared<DataOptions>();
+  auto add = [&](const char* name, const char* meaning, void (*run)(DataOptions&, const Common&)) {
+    auto* c = data->add_subcommand(name, meaning);
+    add_common(*c, common);
+    c->add_option("SRC", o->source, "the data source")->required();
+    c->add_option("--seed", o->open.seed, "of the built-in world, and of the choice of samples")
+        ->type_name("N");
+    c->callback([o, run, &common] { run(*o, common); });
+    return c;
+  };
+  add("info", "counts, classes, sizes", info);
+  auto* check =
+      add("check", "decode every picture, name the damaged ones; exit code 3 beyond the cap",
+          check_all);
+  check->add_option("--cap", o->cap, "damaged pictures that are allowed, as a part of all (0.01)")
+      ->check(CLI::Range(0.0, 1.0))
+      ->type_name("PART");
+  auto* shown = add("show", "a picture of samples with their labels", show);
+  shown->add_option("--out", o->out, "the picture, .png or .svg")->required()->type_name("FILE");
+  shown
+      ->add_option("--count", o->count, "how many samples (100)")
+
+      ->check(CLI::Range(1, 2000));
+  auto* exported = add("export", "write as x.npy[,y.npy] or as a folder of PNG files", export_to);
+  exported->add_option("--out", o->out, "x.npy, x.npy,y.npy or a folder")
+      ->required()
+      ->type_name("OUT");
+  exported->add_option("--count", o->count, "the first N samples alone")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  exported->add_flag("--overwrite", o->overwrite, "replace what is there");
+  for (auto* c : {shown, exported})
+    c->add_option("--side", o->side, "pixels a side")->check(CLI::Range(1, 4096))->type_name("N");
+}
+
+}  // namespace autodidact
