@@ -51,6 +51,10 @@ class Recipe {
       const std::string& assignment);  // "key=value"; a value that is no TOML value is a string
   void set(const std::string& key, Value value) { values_[key] = {std::move(value), "--set"}; }
   bool has(const std::string& key) const { return values_.count(key) > 0; }
+  const Value* find(const std::string& key) const {  // null: not given
+    auto found = values_.find(key);
+    return found == values_.end() ? nullptr : &found->second.value;
+  }
 
   // Fills the fields that the recipe names. ErrorKind::usage: wrong type, out of range, not one of
   // the choices.
