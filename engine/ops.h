@@ -40,4 +40,19 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels, float label_smo
 Tensor sum(const Tensor& x);
 Tensor mean(const Tensor& x);
 
+// ---- matrix products (ops/linear.cpp)
+// y = x w^T + b.   x: [.., in]; w: [out, in]; b: [out] in the accumulator's dtype, or empty
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b = {});
+// op(a) op(b) of two matrices, or of two batches of them element by element.
+// op(a): [m, k] or [N, m, k]; op(b): [k, n] or [N, k, n]
+Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false);
+
+// ---- convolution (ops/conv.cpp)
+struct Conv2d {
+  int stride = 1, padding = 0, dilation = 1;
+};
+// Formula in kernels/conv.h.   x: [N, H, W, in]; w: [out, kh, kw, in]; bias: [out] in the
+// accumulator's dtype, or empty
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias = {}, const Conv2d& how = {});
+
 }  // namespace autodidact

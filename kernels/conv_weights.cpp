@@ -10,6 +10,7 @@
 #include "kernels/conv_plain.h"
 #include "kernels/cpu_class.h"
 #include "kernels/parallel.h"
+#include "kernels/reduction.h"
 
 #ifndef AUTODIDACT_KERNELS_CONV_WEIGHTS_ONCE
 #define AUTODIDACT_KERNELS_CONV_WEIGHTS_ONCE
@@ -203,27 +204,10 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace autodidact {
 
-// Partial sums of kGrain pixels, added in order.
-template <class T>
-void conv_backward_bias(Acc<T>* dbias, const T* dy, int64_t pixels, int channels) {
-  constexpr int64_t kGrain = 1024;
-  const int64_t chunks = chunk_count(pixels, kGrain);
-  Scratch<Acc<T>> partial(chunks * channels);
-  for_chunks(pixels, kGrain, [&](int64_t chunk, int64_t begin, int64_t end) {
-    Acc<T>* sum = partial.data() + chunk * channels;
-    std::fill(sum, sum + channels, Acc<T>(0));
-    for (int64_t i = begin; i < end; ++i)
-      for (int c = 0; c < channels; ++c) sum[c] += Acc<T>(dy[i * channels + c]);
-  });
-  std::fill(dbias, dbias + channels, Acc<T>(0));
-  for (int64_t chunk = 0; chunk < chunks; ++chunk)
-    for (int c = 0; c < channels; ++c) dbias[c] += partial[chunk * channels + c];
-}
-
 template <class T>
 void run(Cpu, ConvBackwardWeights<T> p) {
   const ConvSizes& s = p.sizes;
-  if (p.dbias) conv_backward_bias(p.dbias, p.dy, int64_t(s.n) * s.out_h() * s.out_w(), s.c_out);
+  if (p.dbias) run(Cpu(), SumRows<T>{p.dbias, p.dy, int64_t(s.n) * s.out_h() * s.out_w(), s.c_out});
   if (!p.dw) return;
   if constexpr (std::is_same_v<T, double>) conv_backward_weights_plain(p);
   else

@@ -16,6 +16,8 @@ struct OpCase {
       call;                       // v: inputs of the dtype under test, all asking for gradients
   double low = -1.5, high = 1.5;  // the inputs' range (log, sqrt and division need care)
   bool differentiable = true;     // a row without a gradient says so
+  std::vector<int>
+      parameters{};  // inputs held in the accumulator's dtype (biases, norm parameters)
 };
 
 // A call that must be refused, and the text it must say.
@@ -32,13 +34,15 @@ struct OpFamily {
 };
 
 // The families: each is a function in tests/engine/cases_<family>.cpp.
+OpFamily conv_cases();
+OpFamily linear_cases();
 OpFamily loss_cases();
 OpFamily pool_cases();
 OpFamily reduce_cases();
 OpFamily shape_cases();
 
 inline std::vector<OpFamily> all_families() {
-  return {loss_cases(), pool_cases(), reduce_cases(), shape_cases()};
+  return {conv_cases(), linear_cases(), loss_cases(), pool_cases(), reduce_cases(), shape_cases()};
 }
 
 }  // namespace autodidact

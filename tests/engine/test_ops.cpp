@@ -3,6 +3,7 @@
 // the same bytes twice and for 1, 2, 3 threads; (6) every listed size; (7) wrong shapes refused in
 // words. And: no op of engine/ops.h without a row.
 #include <doctest/doctest.h>
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <fstream>
@@ -46,10 +47,13 @@ Values make_inputs(const OpCase& row, const std::vector<Shape>& shapes) {
   return inputs;
 }
 
-std::vector<Tensor> leaves(const Values& inputs, const std::vector<Shape>& shapes, Dtype dtype) {
+std::vector<Tensor> leaves(const OpCase& row, const Values& inputs,
+                           const std::vector<Shape>& shapes, Dtype dtype) {
   std::vector<Tensor> v;
-  for (size_t i = 0; i < shapes.size(); ++i)
-    v.push_back(leaf(from_double(inputs[i], shapes[i], dtype)));
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    bool parameter = std::count(row.parameters.begin(), row.parameters.end(), int(i)) > 0;
+    v.push_back(leaf(from_double(inputs[i], shapes[i], parameter ? acc(dtype) : dtype)));
+  }
   return v;
 }
 
@@ -71,7 +75,7 @@ std::vector<double> head_gradient(const std::vector<double>& y) {
 
 Values run_case(const OpCase& row, const Values& inputs, const std::vector<Shape>& shapes,
                 Dtype dtype, const std::vector<double>& dy) {
-  std::vector<Tensor> v = leaves(inputs, shapes, dtype);
+  std::vector<Tensor> v = leaves(row, inputs, shapes, dtype);
   Tensor y = row.call(v);
   Values values{to_double(y)};
   if (row.differentiable) {
@@ -85,7 +89,8 @@ Values run_case(const OpCase& row, const Values& inputs, const std::vector<Shape
 // dy that bf16 represents exactly, from the output in f64: every dtype gets the same.
 std::vector<double> common_dy(const OpCase& row, const Values& inputs,
                               const std::vector<Shape>& shapes) {
-  std::vector<double> dy = head_gradient(to_double(row.call(leaves(inputs, shapes, Dtype::f64))));
+  std::vector<double> dy =
+      head_gradient(to_double(row.call(leaves(row, inputs, shapes, Dtype::f64))));
   for (double& v : dy) v = float(bf16(float(v)));
   return dy;
 }
@@ -139,11 +144,11 @@ TEST_CASE("ops: gradients in f64 agree with central differences to 1e-6") {
   for_each_case([](const OpCase& row, const std::vector<Shape>& shapes) {
     if (!row.differentiable) return;
     Values inputs = make_inputs(row, shapes);
-    std::vector<Tensor> v = leaves(inputs, shapes, Dtype::f64);
+    std::vector<Tensor> v = leaves(row, inputs, shapes, Dtype::f64);
     Tensor y = row.call(v);
     backward(y, from_double(head_gradient(to_double(y)), y.shape, y.dtype));
     auto value = [&](const Values& at) {
-      return head(to_double(row.call(leaves(at, shapes, Dtype::f64))));
+      return head(to_double(row.call(leaves(row, at, shapes, Dtype::f64))));
     };
     for (size_t k = 0; k < shapes.size(); ++k) {
       INFO("input " << k);

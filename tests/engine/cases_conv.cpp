@@ -1,0 +1,46 @@
+#include "tests/op_cases.h"
+
+namespace autodidact {
+
+OpFamily conv_cases() {
+  return {
+      {
+          {.op = "conv2d",
+           .sizes = {{{1, 1, 1, 1}, {1, 3, 3, 1}, {1}},
+                     {{2, 5, 7, 3}, {9, 3, 3, 3}, {9}},
+                     {{3, 8, 6, 17}, {20, 3, 3, 17}, {20}}},
+           .call = [](auto& v) { return conv2d(v[0], v[1], v[2], {.padding = 1}); },
+           .parameters = {2}},
+          {.op = "conv2d",
+           .sizes = {{{2, 9, 8, 4}, {5, 3, 3, 4}}, {{2, 8, 8, 16}, {8, 1, 1, 16}}},
+           .call = [](auto& v) { return conv2d(v[0], v[1], {}, {.stride = 2, .padding = 1}); }},
+          {.op = "conv2d",
+           .sizes = {{{1, 9, 11, 2}, {3, 5, 3, 2}}},
+           .call = [](auto& v) { return conv2d(v[0], v[1], {}, {.dilation = 2}); }},
+      },
+      {
+          {"conv2d",
+           {{8, 8, 3}, {4, 3, 3, 3}},
+           [](auto& v) { return conv2d(v[0], v[1]); },
+           "conv2d: x must be [N, H, W, C], got [8, 8, 3]"},
+          {"conv2d",
+           {{1, 8, 8, 3}, {4, 3, 3, 2}},
+           [](auto& v) { return conv2d(v[0], v[1]); },
+           "conv2d: w must be [out, kh, kw, 3], got [4, 3, 3, 2]"},
+          {"conv2d",
+           {{1, 8, 8, 3}, {4, 3, 3, 3}, {3}},
+           [](auto& v) { return conv2d(v[0], v[1], v[2]); },
+           "conv2d: bias must be [4], got [3]"},
+          {"conv2d",
+           {{1, 8, 8, 3}, {4, 3, 3, 3}},
+           [](auto& v) { return conv2d(v[0], v[1], {}, {.stride = 0}); },
+           "conv2d: needs stride >= 1, padding >= 0, dilation >= 1, got 0, 0, 1"},
+          {"conv2d",
+           {{1, 2, 8, 3}, {4, 3, 3, 3}},
+           [](auto& v) { return conv2d(v[0], v[1]); },
+           "conv2d: the kernel must fit into the padded image, got x [1, 2, 8, 3], w [4, 3, 3, 3], "
+           "padding 0, dilation 1"},
+      }};
+}
+
+}  // namespace autodidact
