@@ -17,8 +17,10 @@ add_custom_command(OUTPUT ${embedded}
 layer(autodidact_train FOLDERS models train ttt
       LINK autodidact_engine nlohmann_json::nlohmann_json fmt::fmt JPEG::JPEG PNG::PNG PkgConfig::XXHASH PkgConfig::CAIRO)
 target_sources(autodidact_train PRIVATE ${embedded})
+target_compile_definitions(autodidact_train PUBLIC AUTODIDACT_VERSION="${PROJECT_VERSION}")
+target_compile_definitions(autodidact_train PRIVATE HIGHWAY_VERSION="${hwy_VERSION}")
+target_link_libraries(autodidact_train PRIVATE ${CMAKE_DL_LIBS})
 
 file(GLOB program CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tools/autodidact/*.cpp)
 add_executable(autodidact ${program})
 target_link_libraries(autodidact PRIVATE autodidact_train autodidact_flags)
-target_compile_definitions(autodidact PRIVATE AUTODIDACT_VERSION="${PROJECT_VERSION}")

@@ -55,6 +55,7 @@ std::vector<std::string> load_strict(const std::vector<StoredTensor>& to, const 
 
 // The same for a whole model; refreshes the bf16 copy.
 template <class M>
+requires requires(M& m, Visitor& v) { m.visit(v); }
 std::vector<std::string> load_strict(M& model, const TensorFile& file, const LoadOptions& options,
                                      const std::string& file_name,
                                      Parameters* parameters = nullptr) {

@@ -1,28 +1,17 @@
 // Safetensors: round trips, what a model's loader says, and files that must be refused.
 #include <doctest/doctest.h>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <limits>
 #include "engine/durable_file.h"
 #include "engine/random.h"
 #include "engine/safetensors.h"
+#include "tests/temporary_folder.h"
 
 using namespace autodidact;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct Folder {
-  fs::path path;
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "autodidact-test-XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Folder() { fs::remove_all(path); }
-  std::string operator/(const char* name) const { return (path / name).string(); }
-};
 
 Tensor random(const Shape& shape, uint64_t seed) {
   Tensor t = empty(shape);
@@ -74,7 +63,7 @@ std::string why_refused(const std::string& bytes) {
 }  // namespace
 
 TEST_CASE("safetensors: every element type survives a file, and two writes are the same bytes") {
-  Folder folder;
+  TemporaryFolder folder;
   TensorFile file;
   int64_t n = 1;
   for (Dtype d : {Dtype::f32, Dtype::bf16, Dtype::f64, Dtype::i32, Dtype::i64, Dtype::u8}) {
@@ -114,7 +103,7 @@ TEST_CASE("safetensors: F16 is widened exactly and BOOL is read as 0 or 1") {
 }
 
 TEST_CASE("safetensors: a model's tensors come back; convolutions lie OIHW in the file") {
-  Folder folder;
+  TemporaryFolder folder;
   Net net, other;
   fill(other.conv, 0), fill(other.fc, 0), fill(other.bias, 0), fill(other.seen, 0);
   write_safetensors(folder / "a", file_of(net));
@@ -133,7 +122,7 @@ TEST_CASE("safetensors: a model's tensors come back; convolutions lie OIHW in th
 }
 
 TEST_CASE("safetensors: under bf16 the f32 masters are stored and loaded, the copy follows") {
-  Folder folder;
+  TemporaryFolder folder;
   Net net, other;
   Net original;  // the same numbers, never moved into bf16
   Parameters parameters(net, Dtype::bf16), loaded(other, Dtype::bf16);
@@ -295,7 +284,7 @@ TEST_CASE("safetensors: wrong lengths, pickles and what is no file") {
   CHECK(why_refused(std::string("\x80\2\x8a\nl\xfc\x9c\x46\xf9", 9)) != "");
   CHECK(why_refused(std::string("\x80\2\x8a\nl\xfc\x9c\x46\xf9\x20", 10)).find("pickle") !=
         std::string::npos);
-  Folder folder;
+  TemporaryFolder folder;
   CHECK_THROWS_WITH_AS(read_safetensors(folder / "none"),
                        doctest::Contains("No such file or directory"), Error);
   CHECK_THROWS_WITH_AS(read_safetensors(folder.path.string()),
@@ -303,7 +292,7 @@ TEST_CASE("safetensors: wrong lengths, pickles and what is no file") {
 }
 
 TEST_CASE("safetensors: a file cut at any length is refused") {
-  Folder folder;
+  TemporaryFolder folder;
   Net net;
   write_safetensors(folder / "a", file_of(net));
   std::string whole = read_text(folder / "a");
@@ -317,7 +306,7 @@ TEST_CASE("safetensors: a file cut at any length is refused") {
 }
 
 TEST_CASE("safetensors: what could not be read back is not written") {
-  Folder folder;
+  TemporaryFolder folder;
   for (const char* name : {"", "a\x1b[0m", "\xff"}) {
     TensorFile file;
     file.tensors[name] = full({1}, 0);
@@ -327,7 +316,7 @@ TEST_CASE("safetensors: what could not be read back is not written") {
 }
 
 TEST_CASE("durable file: a failure leaves the old file and no temporary one") {
-  Folder folder;
+  TemporaryFolder folder;
   write_durably(folder / "a", "old");
   {
     DurableFile file(folder / "a");

@@ -1,0 +1,112 @@
+#include "train/environment.h"
+#include <cairo.h>
+#include <dlfcn.h>
+#include <fmt/core.h>
+#include <png.h>
+#include <sys/utsname.h>
+#include <toml++/toml.h>
+#include <unistd.h>
+#include <xxhash.h>
+#include <cstdio>
+#include <fstream>
+#include <jpeglib.h>
+#include "kernels/cpu_class.h"
+#include "kernels/parallel.h"
+
+namespace autodidact {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string version(int64_t major, int64_t minor, int64_t patch) {
+  return fmt::format("{}.{}.{}", major, minor, patch);
+}
+
+std::string cpu_model() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);)
+    if (line.rfind("model name", 0) == 0 && line.find(": ") != line.npos)
+      return line.substr(line.find(": ") + 2);
+  return "unknown";
+}
+
+// Asked of the driver's own library, so that a build without device code can still say what it
+// leaves unused.
+Json gpu() {
+  Json out;
+#if defined(HAS_CUDA)
+  constexpr bool kBuilt = true;
+#else
+  constexpr bool kBuilt = false;
+#endif
+  out["usable"] = false;
+  out["count"] = 0;
+  out["driver"] = nullptr;
+  void* driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+  if (!driver) {
+    out["reason"] = "no NVIDIA driver (libcuda.so.1) on this machine";
+    return out;
+  }
+  auto init = reinterpret_cast<int (*)(unsigned)>(dlsym(driver, "cuInit"));
+  auto count = reinterpret_cast<int (*)(int*)>(dlsym(driver, "cuDeviceGetCount"));
+  auto driver_version = reinterpret_cast<int (*)(int*)>(dlsym(driver, "cuDriverGetVersion"));
+  int n = 0, v = 0;
+  if (driver_version && driver_version(&v) == 0)
+    out["driver"] = fmt::format("CUDA {}.{}", v / 1000, v % 1000 / 10);
+  int status = init && count ? init(0) : -1;
+  if (status == 0) status = count(&n);
+  out["count"] = n;
+  if (status != 0) out["reason"] = fmt::format("the driver answers with error {}", status);
+  else if (n == 0) out["reason"] = "the driver finds no GPU";
+  else if (!kBuilt) out["reason"] = "this program was built with -DCUDA=OFF";
+  else out["usable"] = true, out["reason"] = "";
+  dlclose(driver);
+  return out;
+}
+
+}  // namespace
+
+nlohmann::ordered_json environment() {
+  Json out;
+  out["version"] = AUTODIDACT_VERSION;
+#if defined(__clang__)
+  out["compiler"] = "clang " + version(__clang_major__, __clang_minor__, __clang_patchlevel__);
+#else
+  out["compiler"] = "gcc " + version(__GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__);
+#endif
+#if defined(NDEBUG)
+  out["build"] = "optimised";
+#else
+  out["build"] = "with assertions";
+#endif
+  out["cpu"] = {{"model", cpu_model()},
+                {"class", name(cpu_class())},
+                {"best_class", name(best_cpu_class())},
+                {"bf16_instructions", cpu_has_bf16()},
+                {"threads", thread_count()}};
+  out["memory_bytes"] = int64_t(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  out["gpu"] = gpu();
+  unsigned xxh = XXH_versionNumber();
+  out["libraries"] = {
+    {"highway", HIGHWAY_VERSION},
+    {"fmt", version(FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100)},
+    {"nlohmann_json", version(NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR,
+                              NLOHMANN_JSON_VERSION_PATCH)},
+    {"tomlplusplus", version(TOML_LIB_MAJOR, TOML_LIB_MINOR, TOML_LIB_PATCH)},
+    {"xxhash", version(xxh / 10000, xxh / 100 % 100, xxh % 100)},
+    {"libpng", png_get_libpng_ver(nullptr)},
+#if defined(LIBJPEG_TURBO_VERSION_NUMBER)
+    {"libjpeg_turbo",
+     version(LIBJPEG_TURBO_VERSION_NUMBER / 1000000, LIBJPEG_TURBO_VERSION_NUMBER / 1000 % 1000,
+             LIBJPEG_TURBO_VERSION_NUMBER % 1000)},
+#endif
+    {"cairo", cairo_version_string()}
+  };
+  utsname system{};
+  uname(&system);
+  out["host"] = system.nodename;
+  out["system"] = std::string(system.sysname) + " " + system.release + " " + system.machine;
+  return out;
+}
+
+}  // namespace autodidact

@@ -1,0 +1,47 @@
+// RunDirectory: the folder that a run leaves behind.
+//   config.toml         the resolved recipe
+//   metrics.jsonl       one line a measurement, flushed line by line
+//   log.txt             what was said on the terminal
+//   environment.json    version, compiler, CPU class, GPU
+//   checkpoints/        step-*.safetensors, last, best
+//   pictures/           PNG
+//   .lock               held (flock) while a process works here; says which
+#pragma once
+#include <string>
+#include "train/checkpoint.h"
+
+namespace autodidact {
+
+class RunDirectory {
+ public:
+  enum class Existing { refuse, resume, overwrite };
+
+  // Creates the folder, or takes an existing one as `existing` says, and locks it until
+  // destruction. ErrorKind::usage: another process works in it (named), it exists and neither
+  // --resume nor
+  // --overwrite was given, there is nothing to resume, or it holds something that is not a run.
+  // Overwriting removes the files listed above and nothing else.
+  RunDirectory(const std::string& path, Existing existing);
+  ~RunDirectory();
+  RunDirectory(const RunDirectory&) = delete;
+  RunDirectory& operator=(const RunDirectory&) = delete;
+
+  const std::string& path() const { return path_; }
+  std::string file(const std::string& name) const;     // PATH/name
+  std::string picture(const std::string& name) const;  // PATH/pictures/name; makes the folder
+  const CheckpointFolder& checkpoints() const { return checkpoints_; }
+  CheckpointFolder& checkpoints() { return checkpoints_; }
+  bool resumes() const { return resumes_; }  // an earlier process has been at work here
+
+  void write(const std::string& name, const std::string& text) const;  // durably
+  // Version, compiler, build, CPU class, threads, device, as JSON.
+  void write_environment() const;
+
+ private:
+  std::string path_;
+  CheckpointFolder checkpoints_;
+  bool resumes_ = false;
+  int lock_ = -1;
+};
+
+}  // namespace autodidact
