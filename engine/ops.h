@@ -48,11 +48,12 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b = {});
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false);
 
 // ---- convolution (ops/conv.cpp)
-struct Conv2d {
+struct ConvOptions {
   int stride = 1, padding = 0, dilation = 1;
 };
 // Formula in kernels/conv.h.   x: [N, H, W, in]; w: [out, kh, kw, in]; bias: [out] in the
 // accumulator's dtype, or empty
-Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias = {}, const Conv2d& how = {});
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias = {},
+              const ConvOptions& how = {});
 
 }  // namespace autodidact

@@ -5,7 +5,7 @@
 
 namespace autodidact {
 
-Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2d& how) {
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const ConvOptions& how) {
   check(x.shape.rank() == 4, "conv2d: x must be [N, H, W, C], got ", x.shape);
   check(w.shape.rank() == 4 && w.shape[3] == x.shape[3], "conv2d: w must be [out, kh, kw, ",
         x.shape[3], "], got ", w.shape);
