@@ -6,7 +6,7 @@
 namespace autodidact {
 namespace {
 
-constexpr int kThreads = 256, kMostBlocks = 1 << 16, kPack = 4;
+constexpr int kThreads = 256, kMostBlocks = 1024, kPack = 4;
 
 template <int N, class T>
 struct alignas(N * sizeof(T)) Pack {

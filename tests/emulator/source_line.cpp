@@ -2,6 +2,7 @@
 #include <elf.h>
 #include <unistd.h>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 #include <sstream>
 #include <vector>
@@ -17,9 +18,11 @@ uint32_t short_address(void* a) {
 uintptr_t full_address(uint32_t a) { return reinterpret_cast<uintptr_t>(&__executable_start) + a; }
 
 std::string without_source_folder(const std::string& path) {
+  // ccache makes paths relative to the build folder.
+  std::string full = (std::filesystem::path(BINARY_DIR) / path).lexically_normal().string();
   for (const char* folder : {BINARY_DIR "/", SOURCE_DIR "/"})
-    if (path.rfind(folder, 0) == 0) return path.substr(std::char_traits<char>::length(folder));
-  return path;
+    if (full.rfind(folder, 0) == 0) return full.substr(std::char_traits<char>::length(folder));
+  return full;
 }
 
 namespace {
