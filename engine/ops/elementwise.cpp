@@ -1,0 +1,143 @@
+#include "kernels/elementwise.h"
+#include "engine/dispatch.h"
+#include "engine/ops.h"
+#include "kernels/reduction.h"
+
+namespace autodidact {
+
+namespace {
+
+template <class Op>
+Tensor unary(const char* name, const Tensor& x) {
+  Tensor y = empty_like(x);
+  dispatch(x, [&]<class T>(auto queue, T) {
+    run(queue, UnaryForward<Op, T>{ptr<T>(y), ptr<T>(x), x.size()});
+  });
+  // The derivative reads x or y, never both: only that one is kept.
+  if constexpr (Op::kNeeds == Needs::y)
+    return record(name, y, {x}, [y = save(y)](const Tensor& dy, GradSlots& d) {
+      Tensor dx = d.activation(0);
+      if (!dx) return;
+      dispatch(dy, [&]<class T>(auto queue, T) {
+        run(queue, UnaryBackward<Op, T>{ptr<T>(dx), ptr<T>(dy), nullptr, ptr<T>(*y), dy.size()});
+      });
+    });
+  else if constexpr (Op::kNeeds == Needs::x)
+    return record(name, y, {x}, [x = save(x)](const Tensor& dy, GradSlots& d) {
+      Tensor dx = d.activation(0);
+      if (!dx) return;
+      dispatch(dy, [&]<class T>(auto queue, T) {
+        run(queue, UnaryBackward<Op, T>{ptr<T>(dx), ptr<T>(dy), ptr<T>(*x), nullptr, dy.size()});
+      });
+    });
+  else
+    return record(name, y, {x}, [](const Tensor& dy, GradSlots& d) {
+      Tensor dx = d.activation(0);
+      if (!dx) return;
+      dispatch(dy, [&]<class T>(auto queue, T) {
+        run(queue, UnaryBackward<Op, T>{ptr<T>(dx), ptr<T>(dy), nullptr, nullptr, dy.size()});
+      });
+    });
+}
+
+// b's shape must be a's, or the end of it, or a single element.
+bool repeats(const Tensor& b, const Tensor& a) {
+  int skip = a.shape.rank() - b.shape.rank();
+  bool ending = skip >= 0;
+  for (int i = 0; ending && i < b.shape.rank(); ++i) ending = b.shape[i] == a.shape[skip + i];
+  return b.dtype == a.dtype && (ending || b.size() == 1);
+}
+
+template <class Op>
+Tensor binary(const char* name, const Tensor& a, const Tensor& b) {
+  check(repeats(b, a), name,
+        ": the second must be as the first, the end of its shape or one "
+        "element, got ",
+        a.shape, " ", a.dtype, " and ", b.shape, " ", b.dtype);
+  Tensor z = empty_like(a);
+  dispatch(a, [&]<class T>(auto queue, T) {
+    run(queue, BinaryForward<Op, T>{ptr<T>(z), ptr<T>(a), ptr<T>(b), a.size(), b.size()});
+  });
+  return record(name, z, {a, b}, [a = save(a), b = save(b)](const Tensor& dz, GradSlots& d) {
+    int64_t n = dz.size(), period = b->size();
+    Tensor da = d.activation(0), db = d.activation(1);
+    Tensor each = db && period < n ? empty_like(dz) : db;  // dz df/db before it is summed
+    dispatch(dz, [&]<class T>(auto queue, T) {
+      run(queue, BinaryBackward<Op, T>{ptr<T>(da), ptr<T>(each), ptr<T>(dz), ptr<T>(*a), ptr<T>(*b),
+                                       n, period});
+      if (!db || period == n) return;
+      Tensor sum = empty(db.shape, acc(db.dtype));
+      run(queue, SumRows<T>{ptr<Acc<T>>(sum), ptr<T>(each), n / period, int(period)});
+      copy(db, sum);
+    });
+  });
+}
+
+}  // namespace
+
+Tensor relu(const Tensor& x) { return unary<Relu>("relu", x); }
+Tensor gelu(const Tensor& x) { return unary<Gelu>("gelu", x); }
+Tensor silu(const Tensor& x) { return unary<Silu>("silu", x); }
+Tensor tanh(const Tensor& x) { return unary<Tanh>("tanh", x); }
+Tensor sigmoid(const Tensor& x) { return unary<Sigmoid>("sigmoid", x); }
+Tensor softplus(const Tensor& x) { return unary<Softplus>("softplus", x); }
+Tensor exp(const Tensor& x) { return unary<Exp>("exp", x); }
+Tensor log(const Tensor& x) { return unary<Log>("log", x); }
+Tensor square(const Tensor& x) { return unary<Square>("square", x); }
+Tensor sqrt(const Tensor& x) { return unary<Sqrt>("sqrt", x); }
+Tensor abs(const Tensor& x) { return unary<Abs>("abs", x); }
+Tensor neg(const Tensor& x) { return unary<Neg>("neg", x); }
+
+// The derivatives of a sum need no kernel where nothing is repeated: dz itself is handed on.
+Tensor add(const Tensor& a, const Tensor& b) {
+  if (!(a.shape == b.shape)) return binary<Add>("add", a, b);
+  check(a.dtype == b.dtype, "add: dtypes must agree, got ", a.dtype, " and ", b.dtype);
+  Tensor z = empty_like(a);
+  dispatch(a, [&]<class T>(auto queue, T) {
+    run(queue, BinaryForward<Add, T>{ptr<T>(z), ptr<T>(a), ptr<T>(b), a.size(), a.size()});
+  });
+  return record("add", z, {a, b}, [](const Tensor& dz, GradSlots& d) {
+    d.pass(0, dz);
+    d.pass(1, dz);
+  });
+}
+Tensor sub(const Tensor& a, const Tensor& b) { return binary<Sub>("sub", a, b); }
+Tensor mul(const Tensor& a, const Tensor& b) { return binary<Mul>("mul", a, b); }
+Tensor div(const Tensor& a, const Tensor& b) { return binary<Div>("div", a, b); }
+Tensor maximum(const Tensor& a, const Tensor& b) { return binary<Maximum>("maximum", a, b); }
+
+Tensor scale(const Tensor& x, double factor) {
+  Tensor y = empty_like(x);
+  dispatch(x, [&]<class T>(auto queue, T) {
+    run(queue, ScaleShift<T>{ptr<T>(y), ptr<T>(x), x.size(), factor, 0});
+  });
+  return record("scale", y, {x}, [factor](const Tensor& dy, GradSlots& d) {
+    Tensor dx = d.activation(0);
+    if (!dx) return;
+    dispatch(dy, [&]<class T>(auto queue, T) {
+      run(queue, ScaleShift<T>{ptr<T>(dx), ptr<T>(dy), dy.size(), factor, 0});
+    });
+  });
+}
+
+Tensor add_bias(const Tensor& x, const Tensor& bias) {
+  check(x.shape.rank() >= 1 && bias.shape == Shape{x.shape.back()} && bias.dtype == acc(x.dtype),
+        "add_bias: bias must be [", x.shape.rank() ? x.shape.back() : 1, "] ", acc(x.dtype),
+        ", got ", bias.shape, " ", bias.dtype);
+  int cols = x.shape.back();
+  int64_t rows = x.size() / cols;
+  Tensor y = empty_like(x);
+  dispatch(x, [&]<class T>(auto queue, T) {
+    run(queue, BiasAdd<T>{ptr<T>(y), ptr<T>(x), ptr<Acc<T>>(bias), rows, cols});
+  });
+  return record("add_bias", y, {x, bias}, [rows, cols](const Tensor& dy, GradSlots& d) {
+    d.pass(0, dy);
+    Tensor dbias = d.weight(1);
+    if (!dbias) return;
+    dispatch(dy, [&]<class T>(auto queue, T) {
+      run(queue, SumRows<T>{ptr<Acc<T>>(dbias), ptr<T>(dy), rows, cols});
+    });
+  });
+}
+
+}  // namespace autodidact
