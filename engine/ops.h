@@ -7,6 +7,59 @@
 
 namespace autodidact {
 
+// ---- elementwise (ops/elementwise.cpp; formulas in kernels/functors.h). Any shape.
+Tensor relu(const Tensor& x);
+Tensor gelu(const Tensor& x);  // exact: x Phi(x)
+Tensor silu(const Tensor& x);
+Tensor tanh(const Tensor& x);
+Tensor sigmoid(const Tensor& x);
+Tensor softplus(const Tensor& x);
+Tensor exp(const Tensor& x);
+Tensor log(const Tensor& x);
+Tensor square(const Tensor& x);
+Tensor sqrt(const Tensor& x);
+Tensor abs(const Tensor& x);
+Tensor neg(const Tensor& x);
+// b: of a's shape, the end of it (repeated over the dimensions before), or one element.
+Tensor add(const Tensor& a, const Tensor& b);
+Tensor sub(const Tensor& a, const Tensor& b);
+Tensor mul(const Tensor& a, const Tensor& b);
+Tensor div(const Tensor& a, const Tensor& b);
+Tensor maximum(const Tensor& a, const Tensor& b);
+inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
+inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }
+inline Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }
+inline Tensor operator/(const Tensor& a, const Tensor& b) { return div(a, b); }
+// factor x
+Tensor scale(const Tensor& x, double factor);
+// x + bias over the last dimension.   x: [.., C]; bias: [C] of the accumulator's dtype
+Tensor add_bias(const Tensor& x, const Tensor& bias);
+// x as f32, bf16 or f64; its gradient comes back in x's dtype.
+Tensor convert(const Tensor& x, Dtype dtype);
+
+// ---- normalisation (ops/norm.cpp); C is the last dimension, gamma and beta: [C] of the
+// accumulator's dtype. What follows a norm in a residual network runs in the same pass:
+// y = act(norm + residual), act = ReLU where relu is set; residual: as x, or empty.
+struct NormOptions {
+  float eps = 1e-5f;
+  bool relu = false;
+  Tensor residual = {};
+};
+// gamma (x - mean) / std + beta over the last dimension.
+Tensor layernorm(const Tensor& x, const Tensor& gamma, const Tensor& beta, float eps = 1e-5f);
+// Over each sample's pixels and each of `groups` runs of channels.   x: [N, .., C]
+Tensor groupnorm(const Tensor& x, const Tensor& gamma, const Tensor& beta, int groups,
+                 const NormOptions& options = {});
+// Training: by the statistics of the batch, or of each of `splits` equal runs of its rows. The
+// running statistics [C] are updated as PyTorch's. Empty gamma and beta: 1 and 0.   x: [N, .., C]
+Tensor batchnorm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tensor& running_mean,
+                 Tensor& running_var, const NormOptions& options = {}, float momentum = 0.1f,
+                 int splits = 1);
+// By given statistics: at inference, and in training with frozen ones.
+Tensor batchnorm_inference(const Tensor& x, const Tensor& gamma, const Tensor& beta,
+                           const Tensor& running_mean, const Tensor& running_var,
+                           const NormOptions& options = {});
+
 // ---- shape (ops/shape.cpp)
 // The same elements under another shape of the same size.
 Tensor reshape(const Tensor& x, const Shape& shape);

@@ -133,6 +133,10 @@ HWY_INLINE void store(Packet x, T* p, int n) {
   if (n == kLanes) store(x.v, p);
   else store_n(x.v, p, n);
 }
+// x with zeros from lane n on.
+HWY_INLINE Packet first(Packet x, int n) {
+  return n == kLanes ? x : Packet(hn::IfThenElseZero(hn::FirstN(F32(), size_t(n)), x.v));
+}
 HWY_INLINE float sum(Packet x) { return sum(x.v); }
 
 // f(i, lanes) for each packet of [begin, end): lanes is kLanes but for the last one.

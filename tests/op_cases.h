@@ -36,13 +36,16 @@ struct OpFamily {
 // The families: each is a function in tests/engine/cases_<family>.cpp.
 OpFamily conv_cases();
 OpFamily linear_cases();
+OpFamily elementwise_cases();
 OpFamily loss_cases();
+OpFamily norm_cases();
 OpFamily pool_cases();
 OpFamily reduce_cases();
 OpFamily shape_cases();
 
 inline std::vector<OpFamily> all_families() {
-  return {conv_cases(), linear_cases(), loss_cases(), pool_cases(), reduce_cases(), shape_cases()};
+  return {conv_cases(), elementwise_cases(), linear_cases(), loss_cases(),
+          norm_cases(), pool_cases(),        reduce_cases(), shape_cases()};
 }
 
 }  // namespace autodidact

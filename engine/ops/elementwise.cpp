@@ -7,8 +7,11 @@ namespace autodidact {
 
 namespace {
 
+bool is_floating(Dtype d) { return d == Dtype::f32 || d == Dtype::bf16 || d == Dtype::f64; }
+
 template <class Op>
 Tensor unary(const char* name, const Tensor& x) {
+  check(is_floating(x.dtype), name, ": x must be f32, bf16 or f64, got ", x.dtype);
   Tensor y = empty_like(x);
   dispatch(x, [&]<class T>(auto queue, T) {
     run(queue, UnaryForward<Op, T>{ptr<T>(y), ptr<T>(x), x.size()});
@@ -107,6 +110,7 @@ Tensor div(const Tensor& a, const Tensor& b) { return binary<Div>("div", a, b); 
 Tensor maximum(const Tensor& a, const Tensor& b) { return binary<Maximum>("maximum", a, b); }
 
 Tensor scale(const Tensor& x, double factor) {
+  check(is_floating(x.dtype), "scale: x must be f32, bf16 or f64, got ", x.dtype);
   Tensor y = empty_like(x);
   dispatch(x, [&]<class T>(auto queue, T) {
     run(queue, ScaleShift<T>{ptr<T>(y), ptr<T>(x), x.size(), factor, 0});
@@ -118,6 +122,13 @@ Tensor scale(const Tensor& x, double factor) {
       run(queue, ScaleShift<T>{ptr<T>(dx), ptr<T>(dy), dy.size(), factor, 0});
     });
   });
+}
+
+Tensor convert(const Tensor& x, Dtype dtype) {
+  check(is_floating(x.dtype) && is_floating(dtype), "convert: from and to f32, bf16 or f64, got ",
+        x.dtype, " to ", dtype);
+  return record("convert", cast(detach(x), dtype), {x},
+                [from = x.dtype](const Tensor& dy, GradSlots& d) { d.pass(0, cast(dy, from)); });
 }
 
 Tensor add_bias(const Tensor& x, const Tensor& bias) {

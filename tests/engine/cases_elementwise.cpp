@@ -1,0 +1,105 @@
+#include "tests/op_cases.h"
+
+namespace autodidact {
+
+namespace {
+
+using Op = Tensor (*)(const Tensor&);
+using Op2 = Tensor (*)(const Tensor&, const Tensor&);
+
+OpCase unary(const char* name, Op op, double low = -1.5, double high = 1.5) {
+  return {
+      name, {{{1}}, {{3, 7}}, {{129}}, {{20000}}}, [op](auto& v) { return op(v[0]); }, low, high};
+}
+WrongCase not_integers(const char* name, Op op) {
+  return {name,
+          {{3}},
+          [op](auto& v) { return op(cast(detach(v[0]), Dtype::i32)); },
+          std::string(name) + ": x must be f32, bf16 or f64, got i32"};
+}
+// Equal shapes, a row repeated, one element repeated.
+OpCase binary(const char* name, Op2 op, double low = -1.5, double high = 1.5) {
+  return {name,
+          {{{1}, {1}},
+           {{3, 7}, {3, 7}},
+           {{20000}, {20000}},
+           {{5, 9}, {9}},
+           {{2, 3, 4}, {3, 4}},
+           {{6, 5}, {1}}},
+          [op](auto& v) { return op(v[0], v[1]); },
+          low,
+          high};
+}
+WrongCase not_together(const char* name, Op2 op) {
+  return {name,
+          {{4, 3}, {4}},
+          [op](auto& v) { return op(v[0], v[1]); },
+          std::string(name) +
+              ": the second must be as the first, the end of its shape or one element, got [4, 3] "
+              "f32 and [4] f32"};
+}
+
+}  // namespace
+
+OpFamily elementwise_cases() {
+  return {{
+              unary("relu", relu),
+              unary("gelu", gelu),
+              unary("silu", silu),
+              unary("tanh", tanh),
+              unary("sigmoid", sigmoid),
+              unary("softplus", softplus),
+              unary("exp", exp),
+              unary("log", log, 0.3, 3),
+              unary("square", square),
+              unary("sqrt", sqrt, 0.3, 3),
+              unary("abs", abs),
+              unary("neg", neg),
+              binary("add", add),
+              binary("sub", sub),
+              binary("mul", mul),
+              binary("div", div, 0.5, 2),
+              binary("maximum", maximum),
+              {"scale", {{{1}}, {{3, 7}}, {{20000}}}, [](auto& v) { return scale(v[0], -1.7); }},
+              {.op = "add_bias",
+               .sizes = {{{1, 1}, {1}}, {{5, 9}, {9}}, {{3, 4, 16}, {16}}, {{700, 33}, {33}}},
+               .call = [](auto& v) { return add_bias(v[0], v[1]); },
+               .parameters = {1}},
+              {"convert",
+               {{{1}}, {{3, 7}}},
+               [](auto& v) { return convert(convert(v[0], acc(v[0].dtype)), v[0].dtype); }},
+          },
+          {
+              not_integers("relu", relu),
+              not_integers("gelu", gelu),
+              not_integers("silu", silu),
+              not_integers("tanh", tanh),
+              not_integers("sigmoid", sigmoid),
+              not_integers("softplus", softplus),
+              not_integers("exp", exp),
+              not_integers("log", log),
+              not_integers("square", square),
+              not_integers("sqrt", sqrt),
+              not_integers("abs", abs),
+              not_integers("neg", neg),
+              not_together("add", add),
+              not_together("sub", sub),
+              not_together("mul", mul),
+              not_together("div", div),
+              not_together("maximum", maximum),
+              {"scale",
+               {{3}},
+               [](auto& v) { return scale(cast(detach(v[0]), Dtype::u8), 2); },
+               "scale: x must be f32, bf16 or f64, got u8"},
+              {"add_bias",
+               {{4, 3}, {4}},
+               [](auto& v) { return add_bias(v[0], v[1]); },
+               "add_bias: bias must be [3] f32, got [4] f32"},
+              {"convert",
+               {{3}},
+               [](auto& v) { return convert(v[0], Dtype::u8); },
+               "convert: from and to f32, bf16 or f64, got f32 to u8"},
+          }};
+}
+
+}  // namespace autodidact
