@@ -1,0 +1,66 @@
+#include "models/encoder.h"
+#include "models/nin.h"
+#include "models/resnet.h"
+#include "models/resnet26.h"
+
+namespace autodidact {
+
+Tensor Encoder::pool(const Tensor& last) const { return global_avg_pool(last); }
+
+std::vector<Tensor> Encoder::blocks(const Tensor& images) const {
+  std::vector<Tensor> outputs;
+  for (int i = 0; i < block_count(); ++i) outputs.push_back(block(i, i ? outputs.back() : images));
+  return outputs;
+}
+
+Tensor Encoder::features(const Tensor& images) const {
+  Tensor x = images;
+  for (int i = 0; i < block_count(); ++i) x = block(i, x);
+  return pool(x);
+}
+
+namespace {
+
+using Make = std::unique_ptr<Encoder> (*)(const EncoderOptions& o, Rng& rng);
+
+template <class Block, int... kDepths>
+std::unique_ptr<Encoder> resnet(const EncoderOptions& o, Rng& rng) {
+  return std::make_unique<ResNet<Block>>(std::array{kDepths...}, o.width ? o.width : 64,
+                                         o.imagenet_stem, rng);
+}
+std::unique_ptr<Encoder> resnet26(const EncoderOptions& o, Rng& rng) {
+  return std::make_unique<ResNet26>(o.width ? o.width : 16, o.groups, rng);
+}
+template <int kBlocks>
+std::unique_ptr<Encoder> nin(const EncoderOptions& o, Rng& rng) {
+  return std::make_unique<Nin>(kBlocks, o.width ? o.width : 192, rng);
+}
+
+const std::vector<std::pair<std::string, Make>> kEncoders = {
+    {"resnet18", resnet<BasicBlock, 2, 2, 2, 2>},
+    {"resnet34", resnet<BasicBlock, 3, 4, 6, 3>},
+    {"resnet50", resnet<Bottleneck, 3, 4, 6, 3>},
+    {"resnet26", resnet26},
+    {"nin3", nin<3>},
+    {"nin4", nin<4>},
+    {"nin5", nin<5>},
+};
+
+}  // namespace
+
+std::vector<std::string> encoder_names() {
+  std::vector<std::string> names;
+  for (auto& [name, make] : kEncoders) names.push_back(name);
+  return names;
+}
+
+std::unique_ptr<Encoder> make_encoder(const EncoderOptions& options, Rng& rng) {
+  std::string known;
+  for (auto& [name, make] : kEncoders) {
+    if (name == options.name) return make(options, rng);
+    known += (known.empty() ? "" : ", ") + name;
+  }
+  fail(ErrorKind::usage, "encoder: one of ", known, " is known, got ", options.name);
+}
+
+}  // namespace autodidact

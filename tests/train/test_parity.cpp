@@ -1,0 +1,207 @@
+// Parity with PyTorch: the networks with the same weights on the same images give its logits,
+// gradients, running statistics and ten optimizer steps. tests/parity/vectors.py made the files:
+// those under tests/parity/golden are sampled, those in $AUTODIDACT_PARITY_VECTORS are whole.
+#include <doctest/doctest.h>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include "engine/optimizer.h"
+#include "engine/safetensors.h"
+#include "models/encoder.h"
+
+using namespace autodidact;
+namespace fs = std::filesystem;
+
+namespace {
+
+// numbers() of vectors.py, bit for bit.
+void fill_numbers(Tensor& t, uint32_t tensor, double scale, double offset) {
+  float* p = ptr<float>(t);
+  for (int64_t i = 0; i < t.size(); ++i) {
+    uint32_t h = uint32_t(i) * 0x9E3779B1u + tensor * 0x85EBCA77u;
+    h = (h ^ (h >> 15)) * 0x2C1B3C6Du;
+    h = (h ^ (h >> 12)) * 0x297A2D39u;
+    h ^= h >> 15;
+    float unit = float(h >> 8) * 0x1p-24f - 0.5f;
+    p[i] = float(offset) + float(scale) * unit;
+  }
+}
+
+bool ends_with(const std::string& s, const std::string& end) {
+  return s.size() >= end.size() && s.compare(s.size() - end.size(), end.size(), end) == 0;
+}
+
+// The weights that fill() of vectors.py gives a network, as a file in PyTorch's layout.
+TensorFile weights_for(Classifier& model) {
+  TensorFile file;
+  store(file, stored_tensors(named_tensors(model)));
+  uint32_t place = 0;
+  for (auto& [name, live, role] : named_tensors(model)) {
+    Tensor& t = file.tensors.at(name);
+    t = clone(t);  // a file may share the model's memory
+    const Shape& s = t.shape;
+    if (s.rank() == 4) fill_numbers(t, place, std::sqrt(24.0 / (s[0] * s[2] * s[3])), 0);
+    else if (s.rank() == 2) fill_numbers(t, place, 2 / std::sqrt(double(s[1])), 0);
+    else if (ends_with(name, "running_var")) fill_numbers(t, place, 0.5, 1);
+    else if (s.rank() == 1)
+      ends_with(name, "weight") ? fill_numbers(t, place, 0.4, 1) : fill_numbers(t, place, 0.2, 0);
+    ++place;
+  }
+  return file;
+}
+
+struct Case {
+  fs::path path;
+  TensorFile expected;
+  double number(const std::string& key) const { return std::stod(expected.metadata.at(key)); }
+  int integer(const std::string& key) const { return std::stoi(expected.metadata.at(key)); }
+  EncoderOptions options() const {
+    return {.name = expected.metadata.at("name"),
+            .width = integer("width"),
+            .imagenet_stem = integer("imagenet_stem") != 0,
+            .groups = integer("groups")};
+  }
+
+  // The largest |ours - theirs| over the stored numbers of a tensor, and the largest |theirs|.
+  std::pair<double, double> difference(const std::string& name, const Tensor& ours) const {
+    REQUIRE_MESSAGE(expected.tensors.count(name) == 1, name);
+    const Tensor& theirs = expected.tensors.at(name);
+    int64_t limit = integer("limit"), stride = 1;
+    if (limit && theirs.size() < ours.size()) stride = (ours.size() + limit - 1) / limit;
+    REQUIRE_MESSAGE((ours.size() + stride - 1) / stride == theirs.size(), name);
+    Tensor values = cast(ours, Dtype::f32);
+    double worst = 0, largest = 0;
+    for (int64_t i = 0; i < theirs.size(); ++i) {
+      double a = ptr<float>(values)[i * stride], b = ptr<float>(theirs)[i];
+      worst = std::isnan(a) ? INFINITY : std::max(worst, std::abs(a - b));
+      largest = std::max(largest, std::abs(b));
+    }
+    return {worst, largest};
+  }
+  void check_absolute(const std::string& name, const Tensor& ours, double bound) const {
+    double worst = difference(name, ours).first;
+    CHECK_MESSAGE(worst <= bound, name << " differs by " << worst);
+  }
+};
+
+std::vector<Case> cases() {
+  std::vector<Case> found;
+  std::vector<fs::path> folders{SOURCE_DIR "/tests/parity/golden"};
+  if (const char* whole = std::getenv("AUTODIDACT_PARITY_VECTORS")) folders.push_back(whole);
+  for (auto& folder : folders)
+    for (auto& entry : fs::directory_iterator(folder))
+      if (entry.path().extension() == ".safetensors")
+        found.push_back({entry.path(), read_safetensors(entry.path().string())});
+  return found;
+}
+
+struct Network {
+  Rng rng{1};
+  Classifier model;
+  Parameters parameters;
+  Tensor images, labels;
+
+  explicit Network(const Case& c) : model(c.options(), 10, rng), parameters(model) {
+    load_strict(model, weights_for(model), {}, "the formula", &parameters);
+    int batch = c.integer("batch"), size = c.integer("size");
+    images = empty({batch, size, size, 3});
+    fill_numbers(images, 1000, 4, 0);
+    labels = empty({batch}, Dtype::i32);
+    for (int i = 0; i < batch; ++i) ptr<int32_t>(labels)[i] = i % 10;
+  }
+  Tensor evaluation_logits() {
+    set_training(model, false);
+    Frozen frozen(parameters);
+    Tensor logits = model(images);
+    set_training(model, true);
+    return logits;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("parity: logits, gradients and running statistics are PyTorch's") {
+  std::vector<Case> all = cases();
+  REQUIRE(all.size() >= 3);
+  for (Case& c : all) {
+    CAPTURE(c.path.string());
+    Network n(c);
+    c.check_absolute("evaluation.logits", n.evaluation_logits(), 1e-4);
+    Tensor logits = n.model(n.images);
+    c.check_absolute("training.logits", logits, 1e-4);
+    backward(cross_entropy(logits, n.labels));
+    TensorFile gradients;
+    store(gradients, stored_tensors(n.parameters, n.parameters.grad));
+    CHECK(gradients.tensors.size() == n.parameters.segments().size());
+    for (auto& [name, gradient] : gradients.tensors) {
+      auto [worst, largest] = c.difference("gradient." + name, gradient);
+      CHECK_MESSAGE(worst <= 1e-3 * largest,
+                    name << ": gradient differs by " << worst << " of " << largest);
+    }
+    for (auto& [name, tensor, role] : named_tensors(n.model))
+      if (role == Role::buffer && tensor->shape.rank() == 1)
+        c.check_absolute("buffer." + name, *tensor, 1e-4);
+  }
+}
+
+TEST_CASE("parity: ten steps of SGD and AdamW end where PyTorch's end") {
+  for (Case& c : cases())
+    for (std::string rule : {"sgd", "adamw"}) {
+      CAPTURE(c.path.string());
+      CAPTURE(rule);
+      Network n(c);
+      OptimizerOptions sgd{.weight_decay = 5e-4f, .nesterov = true};
+      OptimizerOptions adamw{
+          .rule = Rule::adamw, .weight_decay = 0.05f, .eps = float(c.number("adamw_eps"))};
+      Optimizer optimizer(n.parameters, rule == "sgd" ? sgd : adamw);
+      Tensor losses = empty({10});
+      for (int step = 0; step < 10; ++step) {
+        Tensor loss = cross_entropy(n.model(n.images), n.labels);
+        ptr<float>(losses)[step] = *ptr<float>(loss);
+        backward(loss);
+        optimizer.update(c.number(rule + "_lr"));
+      }
+      c.check_absolute(rule + ".losses", losses, 1e-4);
+      TensorFile weights;
+      store(weights, stored_tensors(n.parameters, n.parameters.value));
+      for (auto& [name, weight] : weights.tensors)
+        c.check_absolute(rule + ".weight." + name, weight, 1e-4);
+      c.check_absolute(rule + ".logits", n.evaluation_logits(), 1e-4);
+    }
+}
+
+// tests/parity/run.sh: torchvision's files in, ours out for torchvision to load.
+TEST_CASE("parity: torchvision's weights load strictly, and ours are written for it") {
+  const char* folder = std::getenv("AUTODIDACT_PARITY_EXCHANGE");
+  if (!folder) {
+    std::puts("SKIPPED: parity: weights exchanged with torchvision (tests/parity/run.sh)");
+    return;
+  }
+  for (std::string name : {"resnet18", "resnet50"}) {
+    CAPTURE(name);
+    std::string path = std::string(folder) + "/" + name;
+    TensorFile reference = read_safetensors(path + ".logits");
+    Rng rng(1);
+    EncoderOptions options{.name = name, .imagenet_stem = true};
+    Classifier theirs(options, 1000, rng), ours(options, 1000, rng);
+    load_strict(theirs, read_safetensors(path + ".safetensors"), {}, name);
+    set_training(theirs, false);
+    Tensor images = reference.tensors.at("images");
+    Tensor logits = theirs(images), wanted = reference.tensors.at("logits");
+    double worst = 0;
+    for (int64_t i = 0; i < logits.size(); ++i)
+      worst = std::max(worst, double(std::abs(ptr<float>(logits)[i] - ptr<float>(wanted)[i])));
+    MESSAGE(name << ": torchvision's weights here: logits differ by " << worst);
+    CHECK(worst <= 1e-4);
+
+    ours(images), ours(images);  // running statistics that are not 0 and 1
+    set_training(ours, false);
+    std::string out = std::string(folder) + "/ours/" + name;
+    TensorFile file, case_file;
+    store(file, stored_tensors(named_tensors(ours)));
+    write_safetensors(out + ".safetensors", file);
+    case_file.tensors = {{"images", images}, {"logits", ours(images)}};
+    write_safetensors(out + ".logits", case_file);
+  }
+}
