@@ -1,8 +1,13 @@
-# Writes OUT: a C++ table of the text files FILES, so that the program carries its recipes.
-set(rows)
+# Writes OUT: a C++ table of the text files FILES, sorted by name, so that the program carries its recipes.
+set(names)
 foreach(file ${FILES})
   get_filename_component(name ${file} NAME_WE)
-  file(READ ${file} text)
-  string(APPEND rows "  {\"${name}\", R\"toml(${text})toml\"},\n")
+  file(READ ${file} text_${name})
+  list(APPEND names ${name})
+endforeach()
+list(SORT names)
+set(rows)
+foreach(name ${names})
+  string(APPEND rows "  {\"${name}\", R\"toml(${text_${name}})toml\"},\n")
 endforeach()
 file(WRITE ${OUT} "#include \"train/recipe.h\"\nnamespace autodidact {\nconst std::vector<EmbeddedRecipe>& embedded_recipes() {\n  static const std::vector<EmbeddedRecipe> table = {\n${rows}  };\n  return table;\n}\n}  // namespace autodidact\n")

@@ -80,7 +80,7 @@ void DurableFile::commit(const std::function<void(const std::string&)>& verify) 
 }
 
 void write_durably(const std::string& path, std::string_view text) {
-  DurableFile file(path);
+  DurableFile file(path, text.size());
   file.write(text);
   file.commit();
 }

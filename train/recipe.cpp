@@ -15,10 +15,8 @@ constexpr uintmax_t kLargestFile = uintmax_t(1) << 20;  // bytes
 Recipe::Value value_of(const toml::node& node, const std::string& key, const std::string& origin) {
   if (auto v = node.as_boolean()) return v->get();
   if (auto v = node.as_integer()) return v->get();
-  if (auto v = node.as_floating_point()) {
-    check(std::isfinite(v->get()), "recipe ", origin, ": ", key, " must be finite");
-    return v->get();
-  }
+  if (auto v = node.as_floating_point())
+    return v->get();  // the range of a key excludes nan and inf
   if (auto v = node.as_string()) return v->get();
   if (auto a = node.as_array()) {
     std::vector<int64_t> list;
@@ -46,7 +44,39 @@ std::string text_of(const std::string& v) {
   return out.str();
 }
 
+std::string text_of(bool v) { return v ? "true" : "false"; }
+std::string text_of(int64_t v) { return std::to_string(v); }
+
+std::string text_of(const std::vector<int64_t>& v) {
+  std::string list;
+  for (int64_t i : v) list += (list.empty() ? "" : ", ") + std::to_string(i);
+  return "[" + list + "]";
+}
+
 }  // namespace
+
+std::string recipe_differences(const std::string& then, const std::string& now) {
+  auto values = [](const std::string& text) {
+    std::map<std::string, std::string> all;
+    for (auto&& [key, node] : toml::parse(text))
+      all[std::string(key.str())] = std::visit([](const auto& v) { return text_of(v); },
+                                               value_of(node, std::string(key.str()), "saved"));
+    return all;
+  };
+  std::string out;
+  try {
+    auto old = values(then), fresh = values(now), keys = old;
+    keys.insert(fresh.begin(), fresh.end());
+    auto said = [](auto& of, auto& key) { return of.count(key) ? of[key] : std::string("none"); };
+    for (auto& entry : keys) {
+      std::string x = said(old, entry.first), y = said(fresh, entry.first);
+      if (x != y) out += entry.first + ": " + x + " then, " + y + " now\n";
+    }
+  } catch (const toml::parse_error& e) {
+    fail(ErrorKind::checkpoint, "recipe: the saved one cannot be read: ", e.description());
+  }
+  return out;
+}
 
 std::string nearest(const std::string& word, const std::vector<std::string>& candidates) {
   std::string best;
@@ -97,7 +127,7 @@ Recipe Recipe::parse(const std::string& text, const std::string& origin) {
   try {
     for (auto&& [key, node] : toml::parse(text, origin)) {
       std::string name(key.str());
-      recipe.values_[name] = {value_of(node, name, origin), origin};
+      recipe.values_[name] = {value_of(node, name, origin), origin, ""};
     }
   } catch (const toml::parse_error& e) {
     fail(ErrorKind::usage, "recipe ", origin, ", line ", e.source().begin.line, ", column ",
@@ -111,9 +141,12 @@ void Recipe::set(const std::string& assignment) {
   if (equals == std::string::npos || equals == 0)
     fail(ErrorKind::usage, "--set needs key=value, got ", assignment);
   std::string key = assignment.substr(0, equals), text = assignment.substr(equals + 1);
+  values_[key] = {text, "--set", text};
   try {
-    values_[key] = {value_of(*toml::parse("v = " + text).get("v"), key, "--set"), "--set"};
-  } catch (const toml::parse_error&) { values_[key] = {text, "--set"}; }
+    toml::table table = toml::parse("v = " + text);
+    if (table.size() == 1) values_[key].value = value_of(*table.get("v"), key, "--set");
+  } catch (const toml::parse_error&) {
+  } catch (const Error&) {}
 }
 
 void Recipe::check_all_known() const {
@@ -130,6 +163,9 @@ const T* Recipe::Reader::find(const char* name, const char* type) {
   recipe_.known_.push_back(name);
   auto found = recipe_.values_.find(name);
   if (found == recipe_.values_.end()) return nullptr;
+  if constexpr (std::is_same_v<T, std::string>)
+    if (!found->second.raw.empty() && !std::holds_alternative<T>(found->second.value))
+      found->second.value = found->second.raw;
   const T* v = std::get_if<T>(&found->second.value);
   if (!v) fail(ErrorKind::usage, "recipe ", found->second.origin, ": ", name, " must be ", type);
   return v;
@@ -146,7 +182,7 @@ void Recipe::Reader::operator()(const char* name, int64_t& v, const char* meanin
   if (auto given = find<int64_t>(name, "an integer")) v = *given;
   if (v < least || v > most)
     fail(ErrorKind::usage, "recipe: ", name, " must be from ", least, " to ", most, ", got ", v);
-  resolve(name, std::to_string(v), meaning);
+  resolve(name, text_of(v), meaning);
 }
 
 void Recipe::Reader::operator()(const char* name, double& v, const char* meaning, double least,
@@ -162,7 +198,7 @@ void Recipe::Reader::operator()(const char* name, double& v, const char* meaning
 
 void Recipe::Reader::operator()(const char* name, bool& v, const char* meaning) {
   if (auto given = find<bool>(name, "true or false")) v = *given;
-  resolve(name, v ? "true" : "false", meaning);
+  resolve(name, text_of(v), meaning);
 }
 
 void Recipe::Reader::operator()(const char* name, std::string& v, const char* meaning,
@@ -178,9 +214,7 @@ void Recipe::Reader::operator()(const char* name, std::string& v, const char* me
 
 void Recipe::Reader::operator()(const char* name, std::vector<int64_t>& v, const char* meaning) {
   if (auto given = find<std::vector<int64_t>>(name, "a list of integers")) v = *given;
-  std::string list;
-  for (int64_t i : v) list += (list.empty() ? "" : ", ") + std::to_string(i);
-  resolve(name, "[" + list + "]", meaning);
+  resolve(name, text_of(v), meaning);
 }
 
 }  // namespace autodidact

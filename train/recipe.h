@@ -47,9 +47,9 @@ class Recipe {
   // is named), a TOML error with its line and column, a nested table.
   explicit Recipe(const std::string& name_or_file);
   static Recipe parse(const std::string& text, const std::string& origin);
-  void set(
-      const std::string& assignment);  // "key=value"; a value that is no TOML value is a string
-  void set(const std::string& key, Value value) { values_[key] = {std::move(value), "--set"}; }
+  // "key=value". A value that is no TOML value is a text; a text key takes any value as it stands.
+  void set(const std::string& assignment);
+  void set(const std::string& key, Value value) { values_[key] = {std::move(value), "--set", ""}; }
   bool has(const std::string& key) const { return values_.count(key) > 0; }
   const Value* find(const std::string& key) const {  // null: not given
     auto found = values_.find(key);
@@ -73,6 +73,7 @@ class Recipe {
   struct Given {
     Value value;
     std::string origin;
+    std::string raw;  // what --set was given, before it was taken for a number
   };
   class Reader : public Keys {
    public:
@@ -95,6 +96,10 @@ class Recipe {
   std::vector<std::string> known_;
   std::string resolved_;
 };
+
+// The keys in which two resolved recipes differ, a line each: "epochs: 10 then, 20 now". Empty:
+// none.
+std::string recipe_differences(const std::string& then, const std::string& now);
 
 // The candidate at the smallest edit distance, or "" if none is near.
 std::string nearest(const std::string& word, const std::vector<std::string>& candidates);

@@ -90,17 +90,21 @@ TEST_CASE(
     "checkpoint: every flipped byte of the header and 10,000 flipped bits of the data are found") {
   TemporaryFolder folder;
   Net net;
-  net.conv = random({32, 3, 3, 32}, 1);
+  net.conv = random({16, 3, 3, 8}, 1);
   write_checkpoint(folder / "a", checkpoint_of(net, 1));
   const std::string whole = read_text(folder / "a");
   size_t header = read_safetensors(folder / "a").header.size();
   REQUIRE(why_refused(folder / "a") == "");
+  std::fstream file(folder / "a", std::ios::binary | std::ios::in | std::ios::out);
   size_t missed = 0, tried = 0;
-  auto try_flip = [&](size_t byte, int mask) {
-    std::string damaged = whole;
-    damaged[byte] = char(damaged[byte] ^ mask);
-    overwrite(folder / "b", damaged);
-    missed += why_refused(folder / "b").empty(), ++tried;
+  auto put = [&](size_t at, char c) {
+    file.seekp(std::streamoff(at));
+    file.put(c).flush();
+  };
+  auto try_flip = [&](size_t at, int mask) {
+    put(at, char(whole[at] ^ mask));
+    missed += why_refused(folder / "a").empty(), ++tried;
+    put(at, whole[at]);
   };
   for (size_t i = 0; i < header; ++i) {
     try_flip(i, 1 << (i % 8));
@@ -113,6 +117,7 @@ TEST_CASE(
     try_flip(header + bit / 8, 1 << (bit % 8));
   }
   CHECK(tried == 3 * header + 10000);
+  CHECK(why_refused(folder / "a") == "");
   CHECK(missed == 0);
 }
 
@@ -127,9 +132,9 @@ TEST_CASE("checkpoint: damage names the tensor, and every cut is found") {
   CHECK(why_refused(folder / "b") ==
         folder / "b" + ": is damaged: conv.weight does not have its checksum");
   size_t missed = 0;
-  for (size_t n = 0; n < whole.size(); ++n) {
-    overwrite(folder / "b", whole.substr(0, n));
-    missed += why_refused(folder / "b").empty();
+  for (size_t n = whole.size(); n-- > 0;) {
+    fs::resize_file(folder / "a", n);
+    missed += why_refused(folder / "a").empty();
   }
   CHECK(missed == 0);
 }

@@ -1,0 +1,181 @@
+// Recipes: order of precedence, and what is refused with which words.
+#include <doctest/doctest.h>
+#include <algorithm>
+#include <clocale>
+#include "engine/durable_file.h"
+#include "tests/temporary_folder.h"
+#include "train/recipe.h"
+
+using namespace autodidact;
+
+namespace {
+
+struct Options {
+  int64_t epochs = 10;
+  double learning_rate = 0.1;
+  bool flip = true;
+  std::string model = "nin", data = "world";
+  std::vector<int64_t> milestones;
+  void visit(Keys& k) {
+    k("epochs", epochs, "passes", 1, 100);
+    k("learning_rate", learning_rate, "of the first step", 0, 10);
+    k("flip", flip, "mirror");
+    k("model", model, "network", {"nin", "resnet18"});
+    k("data", data, "source");
+    k("milestones", milestones, "epochs");
+  }
+};
+
+Options read(Recipe& recipe) {
+  Options o;
+  recipe.read(o);
+  recipe.check_all_known();
+  return o;
+}
+
+std::string refusal(const std::string& toml) {
+  try {
+    Recipe recipe = Recipe::parse(toml, "mine.toml");
+    read(recipe);
+  } catch (const Error& e) {
+    CHECK(e.kind == ErrorKind::usage);
+    return e.what();
+  }
+  return "";
+}
+
+std::string refusal_of_set(const std::string& assignment) {
+  try {
+    Recipe recipe;
+    recipe.set(assignment);
+    read(recipe);
+  } catch (const Error& e) {
+    CHECK(e.kind == ErrorKind::usage);
+    return e.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("recipe: --set over the recipe over the defaults") {
+  Recipe recipe = Recipe::parse("epochs = 20\nlearning_rate = 1\nmilestones = [3, 5]\n", "r");
+  recipe.set("epochs=30");
+  recipe.set("flip=false");
+  recipe.set("data=cifar10:some dir/x.bin");
+  Options o = read(recipe);
+  CHECK(o.epochs == 30);
+  CHECK(o.learning_rate == 1.0);
+  CHECK(!o.flip);
+  CHECK(o.model == "nin");
+  CHECK(o.data == "cifar10:some dir/x.bin");
+  CHECK(o.milestones == std::vector<int64_t>{3, 5});
+}
+
+TEST_CASE("recipe: a text key takes any value as it stands") {
+  for (const char* value : {"7", "1.5", "true", "[1]", "2024-01-01", "a=b", "x\ny = 3", "{a = 1}",
+                            "nan", "\\", "'", "\"\"\""}) {
+    Recipe recipe;
+    recipe.set(std::string("data=") + value);
+    CHECK(read(recipe).data == value);
+  }
+  Recipe recipe;
+  recipe.set("data=\"quoted # text\"");
+  CHECK(read(recipe).data == "quoted # text");
+}
+
+TEST_CASE("recipe: what was resolved reads back the same, in any locale") {
+  for (const char* locale : {"C", "de_DE.UTF-8"}) {
+    std::setlocale(LC_ALL, locale);
+    Recipe recipe = Recipe::parse("learning_rate = 0.30000000000000004\nmilestones = [1]\n", "r");
+    recipe.set("data", std::string("a \"b\" # \\ \t \n ünï"));
+    Options first = read(recipe);
+    Recipe again = Recipe::parse(recipe.resolved(), "config.toml");
+    Options second = read(again);
+    CHECK(first.learning_rate == second.learning_rate);
+    CHECK(first.data == second.data);
+    CHECK(first.milestones == second.milestones);
+    CHECK(recipe.resolved() == again.resolved());
+    CHECK(recipe_differences(recipe.resolved(), again.resolved()) == "");
+  }
+  std::setlocale(LC_ALL, "C");
+}
+
+TEST_CASE("recipe: differences are named key by key") {
+  CHECK(recipe_differences("a = 1\nb = \"x\"\nc = 0.1\n", "a = 2\nb = \"x\"\nd = [1, 2]\n") ==
+        "a: 1 then, 2 now\nc: 0.1 then, none now\nd: none then, [1, 2] now\n");
+}
+
+TEST_CASE("recipe: errors name the key, what was given and what is near") {
+  struct Case {
+    std::string toml;
+    const char* reason;
+  };
+  const Case cases[] = {
+      {"learning_rte = 0.1", "unknown key learning_rte; did you mean learning_rate?"},
+      {"zzzzzzzzzzz = 1", "unknown key zzzzzzzzzzz"},
+      {"epochs = 0", "epochs must be from 1 to 100, got 0"},
+      {"epochs = 101", "epochs must be from 1 to 100, got 101"},
+      {"epochs = 1.5", "epochs must be an integer"},
+      {"epochs = \"3\"", "epochs must be an integer"},
+      {"epochs = 99999999999999999999", "mine.toml, line 1"},
+      {"learning_rate = nan", "learning_rate must be from 0 to 10"},
+      {"learning_rate = -inf", "learning_rate must be from 0 to 10"},
+      {"learning_rate = -0.1", "learning_rate must be from 0 to 10, got -0.1"},
+      {"learning_rate = true", "learning_rate must be a number"},
+      {"flip = 1", "flip must be true or false"},
+      {"model = \"resnet\"", "model must be one of nin, resnet18, got resnet"},
+      {"data = 3", "data must be a text"},
+      {"milestones = 3", "milestones must be a list of integers"},
+      {"milestones = [1.5]", "milestones must be a list of integers"},
+      {"milestones = [[1]]", "milestones must be a list of integers"},
+      {"[model]\nname = \"nin\"", "model must be a number, a text"},
+      {"epochs = 1\nepochs = 2", "mine.toml, line 2"},
+      {"epochs 3", "mine.toml, line 1"},
+      {"epochs = 2024-01-01", "epochs must be a number, a text"},
+      {"data = \"a\xff\"", "mine.toml, line 1"},
+  };
+  for (const Case& c : cases) {
+    std::string why = refusal(c.toml);
+    CHECK_MESSAGE(why.find(c.reason) != std::string::npos, c.toml, " -> ", why);
+  }
+  CHECK(refusal_of_set("epochs").find("needs key=value") != std::string::npos);
+  CHECK(refusal_of_set("=3").find("needs key=value") != std::string::npos);
+  CHECK(refusal_of_set("epoch=3").find("did you mean epochs?") != std::string::npos);
+  CHECK(refusal_of_set("epochs=many").find("must be an integer") != std::string::npos);
+  CHECK(refusal_of_set("learning_rate=nan").find("must be from 0 to 10, got nan") !=
+        std::string::npos);
+}
+
+TEST_CASE("recipe: files are limited, and unknown names have a near one") {
+  TemporaryFolder folder;
+  write_durably(folder / "a.toml", "epochs = 3\n");
+  Recipe recipe(folder / "a.toml");
+  CHECK(read(recipe).epochs == 3);
+  write_durably(folder / "large.toml", std::string((1 << 20) + 1, '\n'));
+  CHECK_THROWS_WITH_AS(Recipe(folder / "large.toml"), doctest::Contains("larger than"), Error);
+  CHECK_THROWS_WITH_AS(Recipe("rotation-world-quik"),
+                       doctest::Contains("did you mean rotation-world-quick?"), Error);
+  CHECK_THROWS_WITH_AS(Recipe(folder.path.string()), doctest::Contains("neither a file nor"),
+                       Error);
+}
+
+TEST_CASE("recipe: deep nesting is an error, not a crash") {
+  CHECK(refusal("a = " + std::string(100000, '[')) != "");
+  CHECK(refusal("a = " + std::string(100000, '{')) != "");
+}
+
+TEST_CASE("recipe: those inside the program are sorted, say what they are and explain every key") {
+  const auto& all = embedded_recipes();
+  CHECK(all.size() >= 6);
+  CHECK(std::is_sorted(all.begin(), all.end(), [](auto& a, auto& b) { return a.name < b.name; }));
+  for (const EmbeddedRecipe& r : all) {
+    INFO(r.name);
+    CHECK(r.text.rfind("# ", 0) == 0);
+    CHECK_NOTHROW(Recipe(r.name));
+    std::istringstream lines(r.text);
+    for (std::string line; std::getline(lines, line);)
+      if (line.find(" = ") != std::string::npos && line[0] != '#')
+        CHECK_MESSAGE(line.find("  # ") != std::string::npos, line);
+  }
+}

@@ -1,0 +1,49 @@
+// autodidact doctor: versions, CPU class, GPU and libraries; what will be used, and why.
+#include <fmt/core.h>
+#include "tools/autodidact/command.h"
+#include "train/environment.h"
+
+namespace autodidact {
+namespace {
+
+void run_doctor(const Common& common) {
+  nlohmann::ordered_json e = environment();
+  auto text_of = [](const nlohmann::ordered_json& j) { return j.get<std::string>(); };
+  auto& cpu = e["cpu"];
+  auto& gpu = e["gpu"];
+  std::string kind = text_of(cpu["class"]), best = text_of(cpu["best_class"]);
+  std::string text = fmt::format("autodidact {}, {}, {}\n", text_of(e["version"]),
+                                 text_of(e["compiler"]), text_of(e["build"]));
+  text += fmt::format("system     {} on {}\n", text_of(e["system"]), text_of(e["host"]));
+  text += fmt::format("CPU        {}\n", text_of(cpu["model"]));
+  text += fmt::format("class      {}{}\n", kind,
+                      kind == best ? "" : " (AUTODIDACT_ISA caps it; the CPU offers " + best + ")");
+  text += fmt::format("bf16       {}\n", cpu["bf16_instructions"].get<bool>()
+                                             ? "instructions of the CPU"
+                                             : "for storage only: this CPU class computes in f32");
+  text += fmt::format("threads    {}\n", cpu["threads"].get<int>());
+  text += fmt::format("memory     {:.1f} GiB\n", e["memory_bytes"].get<double>() / double(1 << 30));
+  bool usable = gpu["usable"].get<bool>();
+  text += fmt::format("GPU        {}{}\n",
+                      usable ? fmt::format("{} usable", gpu["count"].get<int>())
+                             : "not used: " + text_of(gpu["reason"]),
+                      gpu["driver"].is_null() ? "" : " (driver: " + text_of(gpu["driver"]) + ")");
+  text += "libraries ";
+  for (auto& [name, version] : e["libraries"].items())
+    text += fmt::format(" {} {}", name, text_of(version));
+  nlohmann::ordered_json object = {{"command", "doctor"}, {"device", usable ? "cuda" : "cpu"}};
+  object.update(e);
+  print_result(common, text + "\n", object);
+}
+
+}  // namespace
+
+void add_doctor(CLI::App& app, Common& common) {
+  CLI::App* c = app.add_subcommand(
+      "doctor", "versions, CPU class, GPU, libraries: what will be used, and why");
+  c->footer("Example:\n  autodidact doctor --json");
+  add_common(*c, common);
+  c->callback([&common] { run_doctor(common); });
+}
+
+}  // namespace autodidact
