@@ -93,13 +93,14 @@ TEST_CASE("world: render_world_image gives the image of render_world") {
 }
 
 TEST_CASE("world: seed, split, view and index each change the picture") {
-  std::set<std::vector<uint8_t>> seen;
+  std::set<std::string> seen;  // GCC 12 warns falsely about comparing vectors of bytes
   size_t made = 0;
   for (uint64_t seed : {0ull, 1ull, 8ull})
     for (WorldSplit split : kSplits)
       for (WorldView view : {WorldView::one, WorldView::scenes})
         for (int64_t index : {int64_t(0), int64_t(1), int64_t(1) << 40}) {
-          seen.insert(render_world({seed, split, view, 32}, index).image);
+          auto image = render_world({seed, split, view, 32}, index).image;
+          seen.emplace(image.begin(), image.end());
           ++made;
         }
   CHECK(seen.size() == made);

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# The data command end to end: what it prints, what it writes, its exit codes.   data.sh PROGRAM
+set -uo pipefail
+program=$1
+work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
+bad=0
+complain() { echo "data.sh: $1"; bad=1; }
+runs() {   # runs CODE TEXT ARGUMENTS...: the exit code, and TEXT in what was printed
+  local code=$1 text=$2; shift 2
+  "$program" "$@" >"$work/out" 2>"$work/err"; local status=$?
+  [[ $status -eq $code ]] || { complain "$*: exit code $status, expected $code"; cat "$work/err"; }
+  cat "$work/out" "$work/err" | grep -aqF -- "$text" || { complain "$*: printed no '$text'"; cat "$work/out" "$work/err"; }
+}
+
+runs 0 "10 classes" data info world:test
+runs 0 '"command":"data info"' data info world:test --json
+runs 0 "5000 samples, 0 damaged" data check world:val
+runs 3 "has the splits train, val, test and test2" data info world:best
+runs 0 "200 samples written" data export world:train --count 200 --out "$work/x.npy,$work/y.npy"
+runs 2 "is there already" data export world:train --count 200 --out "$work/x.npy"
+runs 0 "200 samples written" data export world:train --count 200 --out "$work/x.npy" --overwrite
+runs 0 "200" data info "$work/x.npy,$work/y.npy"
+runs 0 "200 samples written" data export "$work/x.npy,$work/y.npy" --out "$work/folder"
+runs 0 "200 samples, 0 damaged" data check "$work/folder"
+runs 0 "20 samples drawn" data show "$work/folder" --count 20 --out "$work/show.png"
+runs 0 "20 samples drawn" data show world --count 20 --out "$work/show.svg"
+[[ $(head -c 4 "$work/show.png" | tail -c 3) == PNG ]] || complain "show.png is no PNG"
+
+# Bytes survive the way through arrays and PNG files.
+runs 0 "200 samples" data export "$work/folder" --side 32 --out "$work/a.npy,$work/a_labels.npy"
+runs 0 "200 samples" data export "$work/a.npy,$work/a_labels.npy" --out "$work/again"
+runs 0 "200 samples" data export "$work/again" --side 32 --out "$work/b.npy,$work/b_labels.npy"
+cmp -s "$work/a.npy" "$work/b.npy" || complain "exported pictures differ"
+cmp -s "$work/a_labels.npy" "$work/b_labels.npy" || complain "exported labels differ"
+
+# Damaged files: named with their reason; within the cap the command passes, beyond it exit code 3.
+first=$(find "$work/folder/0" -name '*.png' | sort | head -n 1)
+head -c 60 "$first" >"$work/folder/0/cut.png"
+runs 0 "cut.png: damaged PNG: data end early" data check "$work/folder"
+: >"$work/folder/1/empty.jpg"
+printf 'GIF89a' >"$work/folder/1/gif named.jpg"
+printf 'no picture' >"$work/folder/2/new
+line.png"
+runs 3 "4 of 204 pictures are damaged" data check "$work/folder"
+runs 3 'new\nline.png: is not an image' data check "$work/folder"
+runs 0 "4 damaged" data check "$work/folder" --cap 0.05
+runs 0 '"reason":' data check "$work/folder" --cap 0.05 --json
+
+runs 3 "no such file or folder" data info "$work/none"
+runs 3 "holds no images" data info "$(mkdir "$work/empty" && echo "$work/empty")"
+runs 3 "has no data_batch_1.bin" data info "cifar10:$work/empty"
+runs 3 "is not an .npy file" data info "$(: >"$work/empty.npy" && echo "$work/empty.npy")"
+runs 2 "subcommand" data
+runs 2 "required" data show world
+runs 2 ".png or .svg" data show world --out "$work/show.jpg"
+runs 1 "cannot be written" data show world --out "$work/none/show.png"
+exit $bad
