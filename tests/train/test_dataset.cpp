@@ -184,6 +184,27 @@ TEST_CASE("CIFAR-10's binary files are checked before they are used") {
        "record 42 has label 10");
 }
 
+TEST_CASE("the built-in world as a data set") {
+  auto d = open_dataset("world", {.split = "test", .size = 50, .seed = 3});
+  CHECK(d->size() == 50);
+  CHECK(d->side() == 32);
+  CHECK(d->classes().size() == 10);
+  auto same = open_dataset("world:test", {.split = "train", .size = 50, .seed = 3});
+  CHECK(same->manifest() == d->manifest());
+  CHECK(same->image(7) == d->image(7));
+  for (int64_t i = 0; i < 50; ++i) CHECK(d->label(i) == same->label(i));
+  std::set<uint64_t> manifests = {d->manifest()};
+  for (const char* split : {"train", "val", "test2"}) {
+    CHECK(has_split("world", split));
+    CHECK(
+        manifests.insert(open_dataset("world", {.split = split, .size = 50, .seed = 3})->manifest())
+            .second);
+  }
+  CHECK(open_dataset("world", {.side = 48})->image(0).width == 48);
+  says(message_of([&] { open_dataset("world:best"); }), "not 'best'");
+  CHECK_THROWS_AS(open_dataset("world", {.side = 20}), Error);
+}
+
 TEST_CASE("parts of a data set: disjoint, complete, fixed by the seed") {
   auto d = numbered(200, 10);
   auto [kept, held] = hold_out(d, -1, 7);
@@ -231,9 +252,10 @@ TEST_CASE("a data set gathered in memory holds the same pictures and the same da
 
 TEST_CASE("the two forms of CIFAR-10 are the same data set") {
   const char* name = "the two forms of CIFAR-10 are the same data set";
-  std::string binary = real_data(name, "cifar-10-batches-bin"),
-              jpeg = real_data(name, "cifar10-jpeg");
-  if (binary.empty() || jpeg.empty()) return;
+  std::string binary = real_data(name, "cifar-10-batches-bin");
+  if (binary.empty()) return;
+  std::string jpeg = real_data(name, "cifar10-jpeg");
+  if (jpeg.empty()) return;
   auto b = open_dataset("cifar10:" + binary + ":test"), j = open_dataset(jpeg + ":test");
   CHECK(b->size() == 10000);
   CHECK(j->classes() == b->classes());

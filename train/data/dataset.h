@@ -35,10 +35,10 @@ class Dataset {
 using DatasetPtr = std::shared_ptr<const Dataset>;
 
 struct SourceOptions {
-  std::string split;  // used where SRC names none: "train", "test", "val", "test2" (world)
-  int side = 0;       // world: the side to draw at (0: 32)
-  int64_t size = 0;   // world: pictures in the split (0: its own default)
-  uint64_t seed = 0;  // world
+  std::string split = "";  // used where SRC names none: "train", "test", "val", "test2" (world)
+  int side = 0;            // world: the side to draw at (0: 32)
+  int64_t size = 0;        // world: pictures in the split (0: its own default)
+  uint64_t seed = 0;       // world
 };
 
 // SRC: world[:SPLIT] | cifar10:DIR[:SPLIT] | x.npy[,y.npy] | DIR[:SPLIT]. A folder without train,
@@ -48,6 +48,7 @@ DatasetPtr open_dataset(const std::string& source, const SourceOptions& options 
 bool has_split(const std::string& source, const std::string& split);
 
 // The kinds, for code that knows which it wants.
+DatasetPtr open_world(const std::string& split, const SourceOptions& options);
 DatasetPtr open_cifar10(const std::string& folder, const std::string& split);
 DatasetPtr open_image_folder(const std::string& folder, const std::string& split);
 DatasetPtr open_npy(const std::string& images, const std::string& labels);  // labels may be ""

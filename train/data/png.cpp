@@ -42,7 +42,7 @@ class PngReader {
     });
     // Larger sizes are reported by check_size, with the numbers.
     png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
-    png_set_chunk_malloc_max(png_, 4 << 20);
+    png_set_chunk_malloc_max(png_, 4 << 20);  // of what compressed text and profiles expand to
     png_set_chunk_cache_max(png_, 100);
     png_read_info(png_, info_);
     height = png_get_image_height(png_, info_);
@@ -120,9 +120,26 @@ class PngWriter {
   png_infop info_ = nullptr;
 };
 
+// Chunks are a length, a name, the data and a checksum. libpng allocates what a length says (eXIf:
+// up to 2 GiB) before it reads, so lengths are checked against the file first.
+void check_chunks(Bytes file) {
+  constexpr size_t kLongest = 4 << 20;  // of any chunk but pixels
+  for (file = file.subspan(8); file.size() >= 12;) {
+    size_t length = size_t(file[0]) << 24 | size_t(file[1]) << 16 | size_t(file[2]) << 8 | file[3];
+    bool pixels = !std::memcmp(file.data() + 4, "IDAT", 4);
+    if (length > file.size() - 12) break;
+    if (length > kLongest && !pixels)
+      damaged("damaged PNG: a chunk of ", length, " bytes, the limit is ", kLongest);
+    if (!std::memcmp(file.data() + 4, "IEND", 4)) return;
+    file = file.subspan(12 + length);
+  }
+  damaged("damaged PNG: data end early");
+}
+
 }  // namespace
 
 Image decode_png(Bytes bytes, const ImageLimits& limits) {
+  check_chunks(bytes);
   PngReader png(bytes);
   if (!png.read_header()) damaged("damaged PNG: ", png.reason());
   check_size(png.height, png.width, limits);

@@ -13,7 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Source {
-  enum class Kind { cifar10, npy, folder } kind;
+  enum class Kind { world, cifar10, npy, folder } kind;
   std::string path, labels, split;  // labels: of npy; split: "" where SRC names none
 };
 
@@ -35,7 +35,13 @@ std::string take_split(std::string& path) {
 Source parse(const std::string& source) {
   Source s{Source::Kind::folder, source, "", ""};
   if (source.empty())
-    fail(ErrorKind::data, "data source: is empty; give cifar10:DIR, a folder of images or x.npy");
+    fail(ErrorKind::data, "data source: is empty; give world, cifar10:DIR, a folder of images or ",
+         "x.npy");
+  if (source == "world" || source.rfind("world:", 0) == 0) {
+    s.kind = Source::Kind::world;
+    if (source.size() > 5) s.split = source.substr(6);
+    return s;
+  }
   if (source.rfind("cifar10:", 0) == 0) {
     s.kind = Source::Kind::cifar10;
     s.path = source.substr(8);
@@ -54,7 +60,7 @@ Source parse(const std::string& source) {
   }
   if (!fs::exists(s.path, none))
     fail(ErrorKind::data, "data source '", printable(source), "': there is no such file or folder;",
-         " a source is cifar10:DIR, a folder of images, or x.npy[,y.npy]");
+         " a source is world, cifar10:DIR, a folder of images, or x.npy[,y.npy]");
   return s;
 }
 
@@ -63,6 +69,7 @@ Source parse(const std::string& source) {
 DatasetPtr open_dataset(const std::string& source, const SourceOptions& options) {
   Source s = parse(source);
   std::string split = s.split.empty() ? options.split : s.split;
+  if (s.kind == Source::Kind::world) return open_world(split, options);
   if (s.kind == Source::Kind::cifar10) return open_cifar10(s.path, split);
   if (s.kind == Source::Kind::folder) return open_image_folder(s.path, split);
   if (!split.empty() && split != "train")
@@ -74,6 +81,8 @@ DatasetPtr open_dataset(const std::string& source, const SourceOptions& options)
 bool has_split(const std::string& source, const std::string& split) {
   Source s = parse(source);
   if (!s.split.empty()) return s.split == split;
+  if (s.kind == Source::Kind::world)
+    return split == "train" || split == "val" || split == "test" || split == "test2";
   if (s.kind == Source::Kind::cifar10) return split == "train" || split == "test";
   if (s.kind == Source::Kind::npy) return split == "train";
   auto splits = folder_splits(s.path);
