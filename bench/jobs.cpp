@@ -1,0 +1,183 @@
+// Our side of bench/compare.sh: answers requests on standard input, one a line, by running a job
+// once more. bench/peers/jobs.py is PyTorch's side and takes the same lines; the driver asks them
+// in turn. An answer is `work seconds cpu_seconds`, work in images, FLOP (2 a multiply-add of the
+// direct sum) or bytes.
+//   train NETWORK BATCH | infer NETWORK BATCH        32x32 images, f32, SGD with momentum
+//   gemm BATCH M N K TRANSPOSE_A TRANSPOSE_B | conv N SIZE IN OUT KERNEL STRIDE PASS
+//   fma | stream                                     the machine's ceilings
+#include <sys/resource.h>
+#include <chrono>
+#include <functional>
+#include <iostream>
+#include <sstream>
+#include "bench/ceilings.h"
+#include "engine/optimizer.h"
+#include "kernels/conv.h"
+#include "kernels/gemm.h"
+#include "models/encoder.h"
+
+namespace autodidact {
+namespace {
+
+struct Job {
+  std::function<void()> run;
+  double work;          // of one run
+  double least = 0.25;  // seconds: short jobs are repeated
+};
+
+Tensor numbers(const Shape& shape) {
+  Tensor t = empty(shape);
+  Rng rng(1);
+  fill_normal(t, 0, 1, rng);
+  return t;
+}
+
+struct Network {
+  Rng rng{1};
+  Classifier model;
+  Parameters parameters;
+  Optimizer optimizer;
+  Tensor images, labels;
+
+  Network(const std::string& name, int batch)
+      : model({.name = name}, 10, rng),
+        parameters(model),
+        optimizer(parameters, {.weight_decay = 5e-4f}),
+        images(numbers({batch, 32, 32, 3})),
+        labels(empty({batch}, Dtype::i32)) {
+    for (int i = 0; i < batch; ++i) ptr<int32_t>(labels)[i] = i % 10;
+  }
+  void train() {
+    backward(cross_entropy(model(images), labels));
+    optimizer.update(0.01);
+  }
+  void infer() const { model(images); }
+};
+
+Job network_job(std::istringstream& line, bool train) {
+  std::string name;
+  int batch = 0;
+  check(bool(line >> name >> batch), "bench_jobs: train|infer NETWORK BATCH");
+  auto network = std::make_shared<Network>(name, batch);
+  if (train) return {[network] { network->train(); }, double(batch)};
+  network->parameters.freeze();
+  set_training(network->model, false);
+  return {[network] { network->infer(); }, double(batch)};
+}
+
+Job gemm_job(std::istringstream& line) {
+  int batch, m, n, k, ta, tb;
+  check(bool(line >> batch >> m >> n >> k >> ta >> tb), "bench_jobs: gemm BATCH M N K TA TB");
+  Tensor a = numbers({batch, m, k}), b = numbers({batch, k, n}), c = empty({batch, m, n});
+  Gemm<float> product{.c = ptr<float>(c),
+                      .a = ptr<float>(a),
+                      .b = ptr<float>(b),
+                      .m = m,
+                      .n = n,
+                      .k = k,
+                      .lda = ta ? m : k,
+                      .ldb = tb ? k : n,
+                      .ldc = n,
+                      .transpose_a = ta != 0,
+                      .transpose_b = tb != 0,
+                      .batch = batch,
+                      .stride_a = int64_t(m) * k,
+                      .stride_b = int64_t(k) * n,
+                      .stride_c = int64_t(m) * n};
+  return {[a, b, c, product] { run(Cpu{}, product); }, 2.0 * batch * m * double(n) * k};
+}
+
+Job conv_job(std::istringstream& line) {
+  int n, size, in, out, kernel, stride;
+  std::string pass;
+  check(bool(line >> n >> size >> in >> out >> kernel >> stride >> pass),
+        "bench_jobs: conv N SIZE IN OUT KERNEL STRIDE forward|data|weights");
+  ConvSizes s{n, size, size, in, out, kernel, kernel, stride, kernel / 2};
+  Tensor x = numbers({n, size, size, in}), w = numbers({out, kernel, kernel, in});
+  Tensor y = numbers({n, s.out_h(), s.out_w(), out}), dx = empty_like(x), dw = empty_like(w);
+  double flop = 2.0 * double(y.size()) * kernel * kernel * in;
+  const float *px = ptr<float>(x), *pw = ptr<float>(w);
+  float* py = ptr<float>(y);
+  if (pass == "forward")
+    return {[=] { run(Cpu{}, ConvForward<float>{py, px, pw, nullptr, s}); }, flop};
+  if (pass == "data")
+    return {[=] { run(Cpu{}, ConvBackwardData<float>{ptr<float>(dx), py, pw, s}); }, flop};
+  return {[=, keep = std::array{x, w, y}] {
+            run(Cpu{}, ConvBackwardWeights<float>{ptr<float>(dw), nullptr, py, px, s});
+          },
+          flop};
+}
+
+Job fma_job() {
+  constexpr int64_t kRounds = 1 << 20;
+  auto body = best_cpu_class() == CpuClass::avx512 ? fma_chains_avx512 : fma_chains_avx2;
+  int width = best_cpu_class() == CpuClass::avx512 ? 16 : 8;
+  return {[body] { parallel_for(thread_count(), 1, [&](int64_t, int64_t) { body(kRounds); }); },
+          double(kRounds) * 12 * width * 2 * thread_count()};
+}
+
+Job stream_job() {  // c = a + 3 b over 64 MB arrays
+  constexpr int64_t kCount = 16 << 20;
+  Tensor a = full({kCount}, 1), b = full({kCount}, 2), c = full({kCount}, 0);
+  return {[a, b, c] {
+            const float *pa = ptr<float>(a), *pb = ptr<float>(b);
+            float* pc = ptr<float>(c);
+            parallel_for(kCount, 1 << 16, [&](int64_t begin, int64_t end) {
+              for (int64_t i = begin; i < end; ++i) pc[i] = pa[i] + 3 * pb[i];
+            });
+          },
+          double(kCount) * 12};
+}
+
+Job make_job(const std::string& request) {
+  std::istringstream line(request);
+  std::string kind;
+  line >> kind;
+  if (kind == "train" || kind == "infer") return network_job(line, kind == "train");
+  if (kind == "gemm") return gemm_job(line);
+  if (kind == "conv") return conv_job(line);
+  if (kind == "fma") return fma_job();
+  if (kind == "stream") return stream_job();
+  fail(ErrorKind::usage, "bench_jobs: train, infer, gemm, conv, fma or stream, got ", request);
+}
+
+double cpu_seconds() {
+  rusage u;
+  getrusage(RUSAGE_SELF, &u);
+  auto seconds = [](const timeval& t) { return double(t.tv_sec) + 1e-6 * double(t.tv_usec); };
+  return seconds(u.ru_utime) + seconds(u.ru_stime);
+}
+
+void answer(const Job& job) {
+  auto begin = std::chrono::steady_clock::now();
+  double cpu = cpu_seconds(), seconds = 0, work = 0;
+  while (seconds < job.least) {
+    job.run();
+    work += job.work;
+    seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  }
+  std::cout << work << ' ' << seconds << ' ' << cpu_seconds() - cpu << std::endl;
+}
+
+}  // namespace
+}  // namespace autodidact
+
+int main(int argc, char** argv) try {
+  using namespace autodidact;
+  if (argc > 1) set_thread_count(std::atoi(argv[1]));
+  std::string request, current;
+  Job job;
+  std::cout.precision(9);
+  std::cout << name(cpu_class()) << std::endl;
+  while (std::getline(std::cin, request)) {
+    if (request != current) {  // the first run of a job warms up
+      job = {};
+      job = make_job(request), current = request;
+      job.run();
+    }
+    answer(job);
+  }
+} catch (const std::exception& e) {
+  std::cerr << e.what() << '\n';
+  return 1;
+}

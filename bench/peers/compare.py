@@ -1,0 +1,94 @@
+"""The driver of bench/compare.sh: asks our program and PyTorch's in turn (A B A B ..), takes
+medians, and says how the two compare.
+
+    compare.py JOB OUR_PROGRAM [--pairs N] [--threads N] [--clock wall|cpu] [--compile]
+
+--clock cpu counts the processes' CPU time instead of the wall's: with --threads 1 the honest clock
+of a machine that others use at the same time."""
+
+import argparse
+import math
+import pathlib
+import statistics
+import subprocess
+import sys
+
+GEMM = ["1 1024 1024 1024 0 0", "1 1024 1024 1024 0 1", "1 1024 1024 1024 1 0",
+        "1 16384 768 192 0 1", "1 16384 192 768 0 0", "1 192 768 16384 1 0",
+        "384 65 65 64 0 1", "384 65 64 65 0 0", "1 128 10 512 0 1"]
+CONV = [f"128 {shape} {which}" for shape in
+        ("32 64 64 3 1", "16 128 128 3 1", "8 256 256 3 1", "4 512 512 3 1", "32 64 128 3 2",
+         "32 64 128 1 2", "32 3 64 3 1", "32 16 16 3 1", "16 32 32 3 1", "8 64 64 3 1")
+        for which in ("forward", "data", "weights")]
+JOBS = {  # name: (pairs, unit, what one unit of work is divided by, requests)
+    "resnet18-cifar-train": (12, "images/s", 1, ["train resnet18 128"]),
+    "resnet18-cifar-infer": (12, "images/s", 1, ["infer resnet18 128"]),
+    "resnet26-cifar-train": (12, "images/s", 1, ["train resnet26 128"]),
+    "gemm": (5, "GFLOP/s", 1e9, ["gemm " + shape for shape in GEMM]),
+    "conv": (5, "GFLOP/s", 1e9, ["conv " + shape for shape in CONV]),
+}
+
+
+class Side:
+    def __init__(self, *command):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True)
+        self.describes = self.process.stdout.readline().strip()
+
+    def rate(self, request, clock):
+        self.process.stdin.write(request + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline().split()
+        if len(answer) != 3:
+            sys.exit(f"compare: no answer to {request!r}")
+        work, wall, cpu = map(float, answer)
+        return work / (wall if clock == "wall" else cpu)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("job", choices=JOBS)
+    parser.add_argument("program")
+    parser.add_argument("--pairs", type=int)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
+    parser.add_argument("--compile", action="store_true")
+    given = parser.parse_args()
+    pairs, unit, scale, requests = JOBS[given.job]
+    pairs = given.pairs or pairs
+    here = pathlib.Path(__file__).resolve().parent
+    ours = Side(given.program, str(given.threads))
+    theirs = Side(sys.executable, str(here / "jobs.py"), str(given.threads),
+                  *(["--compile"] if given.compile else []))
+    fma = statistics.median(ours.rate("fma", given.clock) for _ in range(5)) / 1e9
+    stream = statistics.median(ours.rate("stream", given.clock) for _ in range(5)) / 1e9
+    print(f"{ours.describes}, PyTorch {theirs.describes}, {given.threads} threads, "
+          f"{given.clock} clock; ceilings: {fma:.0f} GFLOP/s fused multiply-adds, "
+          f"{stream:.1f} GB/s triad", flush=True)
+    ratios, last = [], ""
+    for request in requests:
+        for side in (ours, theirs):  # sets the job up, warms up
+            side.rate(request, given.clock)
+        a, b = [], []
+        for _ in range(pairs):
+            a.append(ours.rate(request, given.clock) / scale)
+            b.append(theirs.rate(request, given.clock) / scale)
+        ratio = statistics.median(a) / statistics.median(b)
+        ratios.append(ratio)
+        spread = sorted(x / y for x, y in zip(a, b))
+        clock = "" if given.clock == "wall" else " of CPU time"
+        last = (f"{ratio:.2f} times PyTorch (ours {statistics.median(a):.1f}, theirs "
+                f"{statistics.median(b):.1f} {unit}{clock}; {ours.describes}; {pairs} pairs)")
+        if len(requests) > 1:
+            print(f"{request}: {last}", flush=True)
+        else:
+            print(f"single pairs: {spread[0]:.2f} to {spread[-1]:.2f}")
+    if len(requests) > 1:
+        mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+        last = (f"{mean:.2f} times PyTorch (geometric mean of {len(requests)} shapes; "
+                f"{ours.describes}; {pairs} pairs)")
+    print(f"{given.job}: {last}")
+
+
+if __name__ == "__main__":
+    main()

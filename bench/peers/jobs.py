@@ -1,0 +1,132 @@
+"""PyTorch's side of bench/compare.sh: takes the request lines of bench/jobs.cpp, answers the same way.
+PyTorch gets its best: for each job the fastest of contiguous and channels_last memory, and with
+--compile also of torch.compile where that works; which one is said on standard error.
+
+    jobs.py THREADS [--compile]"""
+
+import resource
+import sys
+import time
+
+import torch
+
+import networks
+
+FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+
+
+def network_runs(train, name, batch, compiling):
+    batch = int(batch)
+    for format_name, layout in FORMATS.items():
+        for compiled in (False, True) if compiling else (False,):
+            torch.manual_seed(0)
+            net = networks.build(name).to(memory_format=layout).train(train)
+            images = torch.randn(batch, 3, 32, 32).to(memory_format=layout)
+            labels = torch.arange(batch) % 10
+            optimizer = torch.optim.SGD(net.parameters(), 0.01, momentum=0.9, weight_decay=5e-4,
+                                        fused=True)
+            call = torch.compile(net) if compiled else net
+
+            def step(call=call, images=images, labels=labels, optimizer=optimizer):
+                optimizer.zero_grad()
+                torch.nn.functional.cross_entropy(call(images), labels).backward()
+                optimizer.step()
+
+            def look(call=call, images=images):
+                with torch.inference_mode():
+                    call(images)
+
+            yield format_name + (" compiled" if compiled else ""), step if train else look, batch
+
+
+def gemm_runs(batch, m, n, k, transpose_a, transpose_b):
+    batch, m, n, k = int(batch), int(m), int(n), int(k)
+    a = torch.randn(batch, k, m).mT if int(transpose_a) else torch.randn(batch, m, k)
+    b = torch.randn(batch, n, k).mT if int(transpose_b) else torch.randn(batch, k, n)
+    if batch == 1:
+        a, b = a[0], b[0]
+    out = a @ b
+    yield "matmul", lambda: torch.matmul(a, b, out=out), 2.0 * batch * m * n * k
+
+
+def conv_runs(n, size, channels_in, channels_out, kernel, stride, which):
+    n, size, channels_in, channels_out, kernel, stride = map(
+        int, (n, size, channels_in, channels_out, kernel, stride))
+    pad = kernel // 2
+    for format_name, layout in FORMATS.items():
+        x = torch.randn(n, channels_in, size, size).to(memory_format=layout)
+        w = torch.randn(channels_out, channels_in, kernel, kernel).to(memory_format=layout)
+        y = torch.nn.functional.conv2d(x, w, stride=stride, padding=pad)
+        flop = 2.0 * y.numel() * channels_in * kernel * kernel
+        if which == "forward":
+            def run(x=x, w=w):
+                torch.nn.functional.conv2d(x, w, stride=stride, padding=pad)
+        else:
+            wanted = (which == "data", which == "weights", False)
+
+            def run(x=x, w=w, y=y):
+                torch.ops.aten.convolution_backward(y, x, w, [0], (stride, stride), (pad, pad),
+                                                    (1, 1), False, (0, 0), 1, wanted)
+        yield format_name, run, flop
+
+
+def runs(request, compiling):
+    kind, *rest = request.split()
+    if kind in ("train", "infer"):
+        yield from network_runs(kind == "train", *rest, compiling)
+    elif kind == "gemm":
+        yield from gemm_runs(*rest)
+    elif kind == "conv":
+        yield from conv_runs(*rest)
+    else:
+        sys.exit(f"jobs.py: train, infer, gemm or conv, got {request}")
+
+
+def measure(run, least):
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    cpu, begin, rounds, seconds = usage.ru_utime + usage.ru_stime, time.perf_counter(), 0, 0
+    while seconds < least or rounds == 0:
+        run()
+        rounds += 1
+        seconds = time.perf_counter() - begin
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return rounds, seconds, usage.ru_utime + usage.ru_stime - cpu
+
+
+def best(request, compiling):
+    """The fastest way to run a job, by CPU time per run of a short measurement."""
+    found = []
+    for name, run, work in runs(request, compiling):
+        try:
+            run()  # warms up, compiles
+            run()
+        except Exception as error:  # torch.compile needs a compiler it can use
+            if "compiled" not in name:
+                raise
+            print(f"PyTorch: {name} does not work here: {str(error).splitlines()[0]}",
+                  file=sys.stderr)
+            continue
+        rounds, _, cpu = measure(run, 0.25)
+        found.append((cpu / rounds, name, run, work))
+    found.sort(key=lambda row: row[0])
+    others = ", ".join(f"{name} {found[0][0] / cpu:.2f}" for cpu, name, _, _ in found[1:])
+    print(f"PyTorch runs {request} {found[0][1]}" + (f" ({others} of its speed)" if others else ""),
+          file=sys.stderr)
+    return found[0][2:]
+
+
+def main():
+    torch.set_num_threads(int(sys.argv[1]))
+    compiling = "--compile" in sys.argv
+    print(torch.__version__, flush=True)
+    current = run = work = None
+    for request in sys.stdin:
+        if request != current:
+            run, work = best(request.strip(), compiling)
+            current = request
+        rounds, seconds, cpu = measure(run, 0.25)
+        print(work * rounds, seconds, cpu, flush=True)
+
+
+if __name__ == "__main__":
+    main()
