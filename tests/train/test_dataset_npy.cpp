@@ -1,6 +1,6 @@
 // .npy files: what numpy writes is read, everything else is refused with the reason.
 #include <doctest/doctest.h>
-#include <cstring>
+#include <algorithm>
 #include "tests/train/image_corpus.h"
 #include "engine/check.h"
 #include "train/data/dataset.h"
@@ -145,6 +145,16 @@ TEST_CASE("npy: a data set is written and read back") {
   labels[0] = -2;
   write_npy(y, "<i8", {2}, {reinterpret_cast<uint8_t*>(labels.data()), 16});
   refused(x + "," + y, "label 0 is -2");
+  write_npy(other, "|u1", {0, 4, 4, 3}, {});
+  refused(other, "holds no image");
+  write_npy(other, "|u1", {1, 1, 20000, 3}, Encoded(60000));
+  refused(other, "1 to 16384 pixels a side");
   write_npy(other, "|u1", {2, 2, 4, 3}, Bytes(pixels).first(48));
-  refused(other, "must be square");
+  auto oblong = open_dataset(other);
+  CHECK(oblong->side() == 0);
+  CHECK(oblong->size() == 2);
+  Image second = oblong->image(1);
+  CHECK(second.height == 2);
+  CHECK(second.width == 4);
+  CHECK(std::equal(second.rgb.begin(), second.rgb.end(), pixels.begin() + 24));
 }

@@ -1,7 +1,9 @@
 // Images [N, H, W, 1 or 3] of uint8 in one .npy file, and labels [N] of integers in another.
+#include <xxhash.h>
 #include <algorithm>
 #include "engine/check.h"
 #include "train/data/dataset.h"
+#include "train/data/image_file.h"
 #include "train/data/names.h"
 #include "train/data/npy.h"
 
@@ -32,6 +34,34 @@ void read_labels(Samples& samples, const std::string& path, int64_t n) {
   for (int64_t c = 0; c <= largest; ++c) samples.classes.push_back(std::to_string(c));
 }
 
+// Pictures that are not square: as an image folder's, they are cut out when they are loaded.
+class Oblong : public Dataset {
+ public:
+  Oblong(Samples samples, int height, int width, std::string name)
+      : s_(std::move(samples)), height_(height), width_(width), name_(std::move(name)) {
+    manifest_ = XXH3_64bits_withSeed(s_.images.data(), s_.images.size(), uint64_t(width));
+    manifest_ = XXH3_64bits_withSeed(s_.labels.data(), s_.labels.size() * 4, manifest_);
+  }
+  int64_t size() const override { return int64_t(s_.images.size() / bytes()); }
+  int side() const override { return 0; }
+  const std::vector<std::string>& classes() const override { return s_.classes; }
+  int label(int64_t i) const override { return s_.labels.empty() ? -1 : s_.labels[size_t(i)]; }
+  std::string name(int64_t i) const override { return name_ + "[" + std::to_string(i) + "]"; }
+  Image image(int64_t i, int) const override {
+    auto first = s_.images.begin() + i * int64_t(bytes());
+    return {height_, width_, {first, first + int64_t(bytes())}};
+  }
+  uint64_t manifest() const override { return manifest_; }
+  std::string describe() const override { return printable(name_); }
+
+ private:
+  size_t bytes() const { return size_t(height_) * size_t(width_) * 3; }
+  Samples s_;
+  int height_, width_;
+  std::string name_;
+  uint64_t manifest_;
+};
+
 }  // namespace
 
 DatasetPtr open_npy(const std::string& images, const std::string& labels) {
@@ -40,18 +70,21 @@ DatasetPtr open_npy(const std::string& images, const std::string& labels) {
   if (x.dtype != "|u1" || x.shape.size() != 4 || (!grey && x.shape[3] != 3))
     fail(ErrorKind::data, printable(images), ": images must be (N, H, W, 3) or (N, H, W, 1) of ",
          "|u1 (numpy.uint8), found ", shape_text(x));
-  const int64_t n = x.shape[0], side = x.shape[1];
+  const int64_t n = x.shape[0], height = x.shape[1], width = x.shape[2];
   if (n == 0) fail(ErrorKind::data, printable(images), ": holds no image");
-  if (side != x.shape[2] || side < 1 || side > 16384)
-    fail(ErrorKind::data, printable(images), ": images must be square with 1 to 16384 pixels a ",
-         "side, found ", shape_text(x));
-  Samples samples{int(side), std::move(x.bytes), {}, {}};
+  const ImageLimits limits;
+  if (height < 1 || width < 1 || height > limits.side || width > limits.side)
+    fail(ErrorKind::data, printable(images), ": images must have 1 to ", limits.side,
+         " pixels a side, found ", shape_text(x));
+  Samples samples{int(height), std::move(x.bytes), {}, {}};
   if (grey) {
     std::vector<uint8_t> rgb(samples.images.size() * 3);
     for (size_t i = 0; i < rgb.size(); ++i) rgb[i] = samples.images[i / 3];
     samples.images = std::move(rgb);
   }
   if (!labels.empty()) read_labels(samples, labels, n);
+  if (height != width)
+    return std::make_shared<Oblong>(std::move(samples), int(height), int(width), images);
   return from_memory(std::move(samples), images);
 }
 

