@@ -4,6 +4,7 @@
 #include "tests/train/image_corpus.h"
 #include "engine/check.h"
 #include "train/data/image_file.h"
+#include "train/pictures/augmented.h"
 #include "train/pictures/canvas.h"
 
 using namespace autodidact;
@@ -68,4 +69,32 @@ TEST_CASE("grids and plots take any text, any numbers, nothing at all") {
   figure.panels = {{"", "", "", {{"a", {1, 2}, {1}}}, {}}};
   CHECK_THROWS_WITH_AS(draw(f.path() + "/c.png", figure),
                        doctest::Contains("line 'a' has 2 x and 1 y"), Error);
+}
+
+TEST_CASE("augmented samples: the first column is the picture, the others what the network gets") {
+  Samples s{8, {}, {0, 1}, {"a", "b"}};
+  for (uint32_t i = 0; i < 2; ++i) {
+    Image image = test_picture(8, 8, i + 1);
+    s.images.insert(s.images.end(), image.rgb.begin(), image.rgb.end());
+  }
+  auto data = from_memory(std::move(s), "two");
+  Augmentation all;
+  all.rotation = Rotation::all;
+  ImageGrid grid = augmented_grid(data, {1, 0}, 8, all, 2);
+  CHECK(grid.columns == 9);
+  CHECK(grid.cells.size() == 18);
+  CHECK(grid.cells[0].image == test_picture(8, 8, 2));
+  CHECK(grid.cells[0].caption == "b");
+  for (int version = 0; version < 2; ++version)
+    for (int turns = 0; turns < 4; ++turns) {
+      const GridCell& cell = grid.cells[size_t(9 + 1 + version * 4 + turns)];
+      CHECK(cell.caption == std::to_string(90 * turns) + "°");
+      // Counter-clockwise: the last column of the picture becomes the first row.
+      Image turned = test_picture(8, 8, 1);
+      constexpr int kExif[] = {1, 8, 3, 6};
+      CHECK(cell.image == oriented(turned, kExif[turns]));
+    }
+  Augmentation none;
+  ImageGrid same = augmented_grid(data, {0}, 8, none, 3);
+  for (auto& cell : same.cells) CHECK(cell.image == test_picture(8, 8, 1));
 }

@@ -1,0 +1,66 @@
+#include "train/pictures/augmented.h"
+#include <algorithm>
+#include <cmath>
+#include "engine/dispatch.h"
+
+namespace autodidact {
+namespace {
+
+// x: f32 [n, side, side, 3], normalised; the n-th picture of it.
+Image denormalized(const Tensor& x, int n, int side, const Normalization& by) {
+  const size_t values = size_t(side) * size_t(side) * 3;
+  const float* from = ptr<float>(x) + size_t(n) * values;
+  Image image{side, side, std::vector<uint8_t>(values)};
+  for (size_t i = 0; i < values; ++i) {
+    float v = (from[i] * by.std[i % 3] + by.mean[i % 3]) * 255;
+    image.rgb[i] = uint8_t(std::clamp(std::lround(v), 0l, 255l));
+  }
+  return image;
+}
+
+}  // namespace
+
+ImageGrid augmented_grid(const DatasetPtr& data, const std::vector<int64_t>& samples, int side,
+                         const Augmentation& augmentation, int versions) {
+  const int turns = augmentation.rotation == Rotation::all ? 4 : 1;
+  Batch batch;
+  batch.count = int(samples.size()), batch.side = side;
+  batch.samples = samples;
+  const size_t values = size_t(side) * size_t(side) * 3;
+  batch.images.resize(samples.size() * values);
+  for (size_t i = 0; i < samples.size(); ++i) {
+    Image image = data->image(samples[i], 2 * side);
+    resize(&batch.images[i * values], side, side, image, central_square(image));
+  }
+
+  ImageGrid grid;
+  grid.columns = 1 + versions * turns;
+  grid.column_heads.push_back("the picture");
+  for (int v = 0; v < versions; ++v)
+    for (int t = 0; t < turns; ++t)
+      grid.column_heads.push_back(t == 0 ? "epoch " + std::to_string(v) : "");
+  grid.cells.resize(samples.size() * size_t(grid.columns));
+  auto cell = [&](size_t row, int column) -> GridCell& {
+    return grid.cells[row * size_t(grid.columns) + size_t(column)];
+  };
+  for (size_t i = 0; i < samples.size(); ++i) {
+    auto first = batch.images.begin() + int64_t(i * values);
+    int label = data->label(samples[i]);
+    cell(i, 0) = {{side, side, {first, first + int64_t(values)}},
+                  label >= 0 ? data->classes()[size_t(label)] : "",
+                  Mark::query};
+  }
+  for (int v = 0; v < versions; ++v) {
+    batch.epoch = v;
+    NetworkInput in = augment(batch, augmentation, Dtype::f32);
+    for (int n = 0; n < batch.count * turns; ++n) {
+      GridCell& c = cell(size_t(n / turns), 1 + v * turns + n % turns);
+      c.image = denormalized(in.x, n, side, augmentation.normalization);
+      if (augmentation.rotation != Rotation::none)
+        c.caption = std::to_string(90 * ptr<int32_t>(in.turns)[n]) + "°";
+    }
+  }
+  return grid;
+}
+
+}  // namespace autodidact

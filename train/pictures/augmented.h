@@ -1,0 +1,15 @@
+// What a network sees in training: pictures and their augmentations, row by row.
+#pragma once
+#include "train/augment.h"
+#include "train/data/dataset.h"
+#include "train/pictures/canvas.h"
+
+namespace autodidact {
+
+// A row a sample: the picture as it is at side x side, then its augmentations of epochs 0, 1, ...,
+// versions - 1, with the normalisation undone and the quarter turns written below. For
+// Rotation::all the four turns of each epoch stand side by side.
+ImageGrid augmented_grid(const DatasetPtr& data, const std::vector<int64_t>& samples, int side,
+                         const Augmentation& augmentation, int versions);
+
+}  // namespace autodidact
