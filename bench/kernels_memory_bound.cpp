@@ -1,6 +1,8 @@
 // Kernels that are bound by memory, at shapes of ResNet-18 and ResNet-26 on 32 x 32 images at batch
 // 128: bytes per second of the traffic that the kernel's definition asks for (each array once; a
 // statistic needs its input twice), beside the stream ceiling of the same run.
+#include <cstdlib>
+#include <string>
 #include "bench/ceilings.h"
 #include "kernels/augment.h"
 #include "kernels/batchnorm.h"
@@ -28,6 +30,12 @@ std::vector<T> numbers(int64_t n) {
   return v;
 }
 
+// Bytes per second of CPU time over all threads, as the ceiling counts them.
+template <class Body>
+void add(const std::string& what, Body body) {
+  benchmark::RegisterBenchmark(what.c_str(), body)->MeasureProcessCPUTime();
+}
+
 // Runs `kernel` and reports `bytes` a call.
 template <class Kernel>
 void measure(benchmark::State& state, int64_t bytes, Kernel kernel) {
@@ -40,34 +48,25 @@ void measure(benchmark::State& state, int64_t bytes, Kernel kernel) {
 
 template <class T>
 void elementwise(const char* size, int64_t n) {
-  auto add = [size, n](auto body, const char* what) {
-    benchmark::RegisterBenchmark((std::string(what) + "/" + type_name<T>() + "/" + size).c_str(),
-                                 [n, body](benchmark::State& s) {
-                                   auto x = numbers<T>(n), y = x, z = x;
-                                   body(s, x.data(), y.data(), z.data(), n);
-                                 });
-  };
   constexpr int64_t kSize = sizeof(T);
-  add(
-      [](auto& s, T* x, T* y, T*, int64_t m) {
-        measure(s, 2 * m * kSize, UnaryForward<Relu, T>{y, x, m});
-      },
-      "relu");
-  add(
-      [](auto& s, T* x, T* y, T*, int64_t m) {
-        measure(s, 2 * m * kSize, UnaryForward<Gelu, T>{y, x, m});
-      },
-      "gelu");
-  add(
-      [](auto& s, T* x, T* y, T* z, int64_t m) {
-        measure(s, 3 * m * kSize, UnaryBackward<Gelu, T>{z, y, x, nullptr, m});
-      },
-      "gelu_backward");
-  add(
-      [](auto& s, T* x, T* y, T* z, int64_t m) {
-        measure(s, 3 * m * kSize, BinaryForward<Add, T>{z, x, y, m, m});
-      },
-      "add");
+  auto with_memory = [=](const char* what, auto body) {
+    add(std::string(what) + "/" + type_name<T>() + "/" + size, [=](benchmark::State& s) {
+      auto x = numbers<T>(n), y = x, z = x;
+      body(s, x.data(), y.data(), z.data());
+    });
+  };
+  with_memory("relu", [=](auto& s, T* x, T* y, T*) {
+    measure(s, 2 * n * kSize, UnaryForward<Relu, T>{y, x, n});
+  });
+  with_memory("gelu", [=](auto& s, T* x, T* y, T*) {
+    measure(s, 2 * n * kSize, UnaryForward<Gelu, T>{y, x, n});
+  });
+  with_memory("gelu_backward", [=](auto& s, T* x, T* y, T* z) {
+    measure(s, 3 * n * kSize, UnaryBackward<Gelu, T>{z, y, x, nullptr, n});
+  });
+  with_memory("add", [=](auto& s, T* x, T* y, T* z) {
+    measure(s, 3 * n * kSize, BinaryForward<Add, T>{z, x, y, n, n});
+  });
 }
 
 template <class T>
@@ -92,41 +91,38 @@ void norms(int samples, int pixels, int channels) {
           dgamma(gamma),
           dbeta(gamma) {}
   };
-  benchmark::RegisterBenchmark(("batchnorm_relu/" + shape).c_str(), [=](benchmark::State& s) {
+  add("batchnorm_relu/" + shape, [=](benchmark::State& s) {
     Memory m(n, samples, channels);
     measure(s, 3 * bytes,
             BatchNormForward<T>{m.y.data(), m.mean.data(), m.rstd.data(), m.running_mean.data(),
                                 m.running_var.data(), m.x.data(), m.gamma.data(), m.beta.data(),
                                 nullptr, rows, channels, 1, 1e-5f, 0.1f, true});
   });
-  benchmark::RegisterBenchmark(
-      ("batchnorm_relu_backward/" + shape).c_str(), [=](benchmark::State& s) {
-        Memory m(n, samples, channels);
-        measure(s, 7 * bytes,
-                BatchNormBackward<T>{m.dx.data(), m.dgamma.data(), m.dbeta.data(), nullptr,
-                                     m.dy.data(), m.x.data(), m.y.data(), m.gamma.data(),
-                                     m.mean.data(), m.rstd.data(), rows, channels, 1, true, false});
-      });
-  benchmark::RegisterBenchmark(("groupnorm_relu/" + shape).c_str(), [=](benchmark::State& s) {
+  add("batchnorm_relu_backward/" + shape, [=](benchmark::State& s) {
+    Memory m(n, samples, channels);
+    measure(s, 7 * bytes,
+            BatchNormBackward<T>{m.dx.data(), m.dgamma.data(), m.dbeta.data(), nullptr, m.dy.data(),
+                                 m.x.data(), m.y.data(), m.gamma.data(), m.mean.data(),
+                                 m.rstd.data(), rows, channels, 1, true, false});
+  });
+  add("groupnorm_relu/" + shape, [=](benchmark::State& s) {
     Memory m(n, samples, channels);
     measure(
         s, 2 * bytes,
         GroupNormForward<T>{m.y.data(), m.mean.data(), m.rstd.data(), m.x.data(), m.gamma.data(),
                             m.beta.data(), nullptr, samples, pixels, channels, 8, 1e-5f, true});
   });
-  benchmark::RegisterBenchmark(
-      ("groupnorm_relu_backward/" + shape).c_str(), [=](benchmark::State& s) {
-        Memory m(n, samples, channels);
-        measure(
-            s, 4 * bytes,
+  add("groupnorm_relu_backward/" + shape, [=](benchmark::State& s) {
+    Memory m(n, samples, channels);
+    measure(s, 4 * bytes,
             GroupNormBackward<T>{m.dx.data(), m.dgamma.data(), m.dbeta.data(), nullptr, m.dy.data(),
                                  m.x.data(), m.y.data(), m.gamma.data(), m.mean.data(),
                                  m.rstd.data(), samples, pixels, channels, 8, true});
-      });
+  });
 }
 
 void layernorm(int64_t rows, int cols) {
-  benchmark::RegisterBenchmark("layernorm/f32/25600x192", [=](benchmark::State& s) {
+  add("layernorm/f32/25600x192", [=](benchmark::State& s) {
     auto x = numbers<float>(rows * cols), y = x, gamma = numbers<float>(cols), beta = gamma;
     auto mean = numbers<float>(rows), rstd = mean;
     measure(s, 2 * rows * cols * 4,
@@ -137,7 +133,7 @@ void layernorm(int64_t rows, int cols) {
 
 template <class T>
 void augment(const char* name, Rotation rotation) {
-  benchmark::RegisterBenchmark(name, [=](benchmark::State& s) {
+  add(name, [=](benchmark::State& s) {
     constexpr int kSamples = 128, kSize = 32;
     int copies = rotation == Rotation::all ? 4 : 1;
     int64_t pixels = int64_t(kSamples) * kSize * kSize * 3;
@@ -175,20 +171,20 @@ void optimizers() {
   constexpr int64_t kCount = 11200000;
   static const Segment segment{0, kCount, 1, 1e-4f, true};
   static const StepValues step{0.1f, 1, 0.99f, 0.1f, 0.01f};
-  benchmark::RegisterBenchmark("sgd_momentum/f32", [](benchmark::State& s) {
+  add("sgd_momentum/f32", [](benchmark::State& s) {
     auto w = numbers<float>(kCount), v = w, g = w;
     measure(s, 5 * kCount * 4,
             SgdUpdate<float>{w.data(), v.data(), nullptr, nullptr, g.data(), nullptr, &segment,
                              &step, 1, 0.9f, false});
   });
-  benchmark::RegisterBenchmark("sgd_momentum_ema_bf16copy/f32", [](benchmark::State& s) {
+  add("sgd_momentum_ema_bf16copy/f32", [](benchmark::State& s) {
     auto w = numbers<float>(kCount), v = w, g = w, ema = w;
     std::vector<bf16> copy(kCount);
     measure(s, (7 * 4 + 2) * kCount,
             SgdUpdate<float>{w.data(), v.data(), ema.data(), copy.data(), g.data(), nullptr,
                              &segment, &step, 1, 0.9f, false});
   });
-  benchmark::RegisterBenchmark("adamw/f32", [](benchmark::State& s) {
+  add("adamw/f32", [](benchmark::State& s) {
     auto w = numbers<float>(kCount), m = w, g = w;
     std::vector<float> v(kCount, 0.5f);
     measure(s, 7 * kCount * 4,
@@ -200,6 +196,9 @@ void optimizers() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (const char* threads = std::getenv("BENCH_THREADS")) set_thread_count(std::atoi(threads));
+  benchmark::AddCustomContext("class", name(cpu_class()));
+  benchmark::AddCustomContext("threads", std::to_string(thread_count()));
   register_ceilings();
   elementwise<float>("4M", 4 << 20);
   elementwise<bf16>("4M", 4 << 20);
