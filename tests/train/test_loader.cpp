@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <set>
 #include <thread>
+#include "tests/train/damaged_files.h"
 #include "tests/train/image_corpus.h"
 #include "engine/check.h"
 #include "train/data/loader.h"
@@ -160,6 +161,30 @@ TEST_CASE("damaged pictures are replaced and named; beyond the cap the run ends"
   Loader nothing(folder_of(all_bad, 4, {0, 1, 2, 3}), options);
   CHECK_THROWS_WITH_AS(nothing.next(), doctest::Contains("no readable picture in 100 draws"),
                        Error);
+}
+
+TEST_CASE("a folder with every kind of damage: all are named, the order stays reproducible") {
+  TestFolder f;
+  folder_of(f, 60, {});
+  const auto kinds = damaged_files();
+  for (size_t i = 0; i < kinds.size(); ++i)
+    f.add(std::string(1, char('a' + i % 3)) + "/" + kinds[i].name, kinds[i].file);
+  auto data = open_dataset(f.path());
+  CHECK(data->size() == int64_t(60 + kinds.size()));
+  LoaderOptions options{.batch = 10, .side = 8, .drop_last = false, .threads = 0, .bad_cap = 0.5};
+  const Seen epoch = run(data, options, 12);
+  options.threads = 3;
+  Loader loader(data, options);
+  Seen again;
+  for (int i = 0; i < 12; ++i) take(again, loader.next());
+  CHECK(again == epoch);
+  auto bad = loader.bad_files();
+  CHECK(bad.size() == kinds.size());
+  for (auto& kind : kinds)
+    CHECK(std::any_of(bad.begin(), bad.end(), [&](const BadFile& b) {
+      return b.reason.find(kind.name) != b.reason.npos &&
+             b.reason.find(kind.reason) != b.reason.npos;
+    }));
 }
 
 TEST_CASE("memory is bounded: workers stop when enough batches wait") {
