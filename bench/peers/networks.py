@@ -4,7 +4,6 @@ Parameter names are those of torchvision and of the released code."""
 
 import math
 
-import torch
 import torchvision
 from torch import nn
 
@@ -50,11 +49,12 @@ class PreActivationBlock(nn.Module):
         self.conv1 = nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False)
         self.bn2 = norm(groups, channels_out)
         self.conv2 = nn.Conv2d(channels_out, channels_out, 3, 1, 1, bias=False)
+        self.relu = nn.ReLU()
         self.stride, self.more = stride, channels_out - channels_in
 
     def forward(self, x):
-        h = self.conv1(torch.relu(self.bn1(x)))
-        h = self.conv2(torch.relu(self.bn2(h)))
+        h = self.conv1(self.relu(self.bn1(x)))
+        h = self.conv2(self.relu(self.bn2(h)))
         if self.stride > 1:
             x = nn.functional.avg_pool2d(x, self.stride)
         if self.more:
@@ -75,6 +75,7 @@ class ResNet26(nn.Module):
                 channels = width << i
             setattr(self, f"layer{i + 1}", nn.Sequential(*blocks))
         self.bn = norm(groups, channels)
+        self.relu = nn.ReLU()
         self.fc = nn.Linear(channels, classes)
         initialise(self)
 
@@ -83,7 +84,7 @@ class ResNet26(nn.Module):
         outputs = [self.conv1(x)]
         for stage in (self.layer1, self.layer2, self.layer3):
             outputs.append(stage(outputs[-1]))
-        outputs[-1] = torch.relu(self.bn(outputs[-1]))
+        outputs[-1] = self.relu(self.bn(outputs[-1]))
         return outputs
 
     def forward(self, x):

@@ -106,7 +106,7 @@ struct Network {
     load_strict(model, weights_for(model), {}, "the formula", &parameters);
     int batch = c.integer("batch"), size = c.integer("size");
     images = empty({batch, size, size, 3});
-    fill_numbers(images, 1000, 4, 0);
+    fill_numbers(images, uint32_t(c.integer("images")), 4, 0);
     labels = empty({batch}, Dtype::i32);
     for (int i = 0; i < batch; ++i) ptr<int32_t>(labels)[i] = i % 10;
   }
