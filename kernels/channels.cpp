@@ -9,6 +9,33 @@
 HWY_BEFORE_NAMESPACE();
 namespace autodidact::HWY_NAMESPACE {
 
+// Rows of few channels, or of an odd number, are read as fewer rows of `repeats` times as many:
+// whole packets, and enough of them that the loop over a row pays. 1 where there is nothing to
+// gain.
+inline int64_t row_repeats(int64_t rows, int channels) {
+  int64_t repeats = 1;
+  while (channels * repeats % kLanes != 0 || channels * repeats < 64) repeats *= 2;
+  return repeats * 4 <= rows ? repeats : 1;
+}
+
+// table[c], again and again.
+struct Repeated : Scratch<float> {
+  Repeated(const float* table, int channels, int64_t repeats) : Scratch(channels * repeats) {
+    for (int64_t i = 0; i < channels * repeats; ++i) data()[i] = table[i % channels];
+  }
+};
+
+// Zeros to sum into; add_to gives each channel its sums.
+struct WideSums : Scratch<float> {
+  WideSums(int channels, int64_t repeats) : Scratch(channels * repeats) {
+    for (int64_t i = 0; i < channels * repeats; ++i) data()[i] = 0;
+  }
+  void add_to(float* sums, int channels, int64_t repeats) const {
+    for (int64_t k = 0; k < repeats; ++k)
+      for (int c = 0; c < channels; ++c) sums[c] += data()[k * channels + c];
+  }
+};
+
 // Four rows at a time: a channel's running sums are then read and written once for four loads of x,
 // and memory is still walked in order.
 constexpr int kRows = 4;
@@ -47,7 +74,18 @@ void statistics(float* mean, float* m2, const T* x, int64_t rows, int channels) 
   for (int c = 0; c < channels; ++c) first[c] = float(x[c]), shift[c] = mean[c] = m2[c] = 0;
   shifted_sums<false>(shift.data(), nullptr, first.data(), x, few, channels);
   for (int c = 0; c < channels; ++c) shift[c] = first[c] + shift[c] / float(few);
-  shifted_sums<true>(mean, m2, shift.data(), x, rows, channels);
+  int64_t repeats = row_repeats(rows, channels), wide = rows / repeats * repeats;
+  if (repeats > 1) {
+    Repeated wide_shift(shift.data(), channels, repeats);
+    WideSums sums(channels, repeats), squares(channels, repeats);
+    shifted_sums<true>(sums.data(), squares.data(), wide_shift.data(), x, wide / repeats,
+                       int(channels * repeats));
+    sums.add_to(mean, channels, repeats);
+    squares.add_to(m2, channels, repeats);
+    shifted_sums<true>(mean, m2, shift.data(), x + wide * channels, rows - wide, channels);
+  } else {
+    shifted_sums<true>(mean, m2, shift.data(), x, rows, channels);
+  }
   for (int c = 0; c < channels; ++c) {
     float d = mean[c] / float(rows), squares = m2[c] - mean[c] * d;
     mean[c] = shift[c] + d, m2[c] = squares > 0 ? squares : 0;
@@ -73,7 +111,15 @@ void apply(T* y, const T* x, const T* residual, const float* scale, const float*
   auto body = relu       ? residual ? apply_as<true, true, T> : apply_as<true, false, T>
                     : residual ? apply_as<false, true, T>
                          : apply_as<false, false, T>;
-  body(y, x, residual, scale, shift, rows, channels);
+  int64_t repeats = row_repeats(rows, channels), done = 0;
+  if (repeats > 1) {
+    Repeated wide_scale(scale, channels, repeats), wide_shift(shift, channels, repeats);
+    body(y, x, residual, wide_scale.data(), wide_shift.data(), rows / repeats,
+         int(channels * repeats));
+    done = rows / repeats * repeats;
+  }
+  int64_t i = done * channels;
+  body(y + i, x + i, residual ? residual + i : nullptr, scale, shift, rows - done, channels);
 }
 
 // dy, or dy where y is above zero.
@@ -84,10 +130,10 @@ HWY_INLINE Packet gated(const T* dy, const T* y, int64_t i, int lanes) {
   return g;
 }
 
+// Adds to the sums.
 template <bool kRelu, class T>
 void gradient_sums_as(float* sum_dy, float* sum_dy_x, const T* dy, const T* x, const T* y,
                       const float* mean, int64_t rows, int channels) {
-  for (int c = 0; c < channels; ++c) sum_dy[c] = sum_dy_x[c] = 0;
   int64_t r = 0;
   for (; r + kRows <= rows; r += kRows)
     for_packets(0, channels, [&](int64_t c, int lanes) HWY_ATTR {
@@ -115,7 +161,19 @@ template <class T>
 void gradient_sums(float* sum_dy, float* sum_dy_x, const T* dy, const T* x, const T* y,
                    const float* mean, int64_t rows, int channels) {
   auto body = y ? gradient_sums_as<true, T> : gradient_sums_as<false, T>;
-  body(sum_dy, sum_dy_x, dy, x, y, mean, rows, channels);
+  int64_t repeats = row_repeats(rows, channels), done = 0;
+  for (int c = 0; c < channels; ++c) sum_dy[c] = sum_dy_x[c] = 0;
+  if (repeats > 1) {
+    Repeated wide_mean(mean, channels, repeats);
+    WideSums sums(channels, repeats), products(channels, repeats);
+    body(sums.data(), products.data(), dy, x, y, wide_mean.data(), rows / repeats,
+         int(channels * repeats));
+    sums.add_to(sum_dy, channels, repeats);
+    products.add_to(sum_dy_x, channels, repeats);
+    done = rows / repeats * repeats;
+  }
+  int64_t i = done * channels;
+  body(sum_dy, sum_dy_x, dy + i, x + i, y ? y + i : nullptr, mean, rows - done, channels);
 }
 
 template <bool kRelu, bool kResidual, class T>
@@ -138,7 +196,17 @@ void gradient(T* dx, T* dresidual, const T* dy, const T* x, const T* y, const fl
   auto body = !y          ? gradient_as<false, false, T>
               : dresidual ? gradient_as<true, true, T>
                           : gradient_as<true, false, T>;
-  body(dx, dresidual, dy, x, y, a, b, c, mean, rows, channels);
+  int64_t repeats = row_repeats(rows, channels), done = 0;
+  if (repeats > 1) {
+    Repeated wide_a(a, channels, repeats), wide_b(b, channels, repeats);
+    Repeated wide_c(c, channels, repeats), wide_mean(mean, channels, repeats);
+    body(dx, dresidual, dy, x, y, wide_a.data(), wide_b.data(), wide_c.data(), wide_mean.data(),
+         rows / repeats, int(channels * repeats));
+    done = rows / repeats * repeats;
+  }
+  int64_t i = done * channels;
+  body(dx ? dx + i : nullptr, dresidual ? dresidual + i : nullptr, dy + i, x + i,
+       y ? y + i : nullptr, a, b, c, mean, rows - done, channels);
 }
 
 template <class T>

@@ -26,6 +26,7 @@ uint64_t schedule();
 // they are compiled with -fsanitize=thread and linked with the emulator in place of its run time.
 // False in builds with another sanitizer, which excludes that.
 bool watches_memory();
+void watch(bool on);  // for tests: without the watching only the values can show a race
 
 // Bytes that no kernel may touch: the zones around a test's buffers. permit() forgets them again.
 void forbid(const void* begin, size_t bytes);

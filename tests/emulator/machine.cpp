@@ -74,15 +74,19 @@ void Machine::launch(dim3 grid, dim3 block_size, size_t bytes, const void* kerne
   random_ = seed();
   if (seed() != 0)
     for (size_t b = blocks; b > 1; --b) std::swap(blocks_in_order[b - 1], blocks_in_order[draw(b)]);
-  for (unsigned b : blocks_in_order) {
-    run_block(b);
-    if (!shadow().findings().empty()) break;
-  }
-  if (!shadow().findings().empty()) {
-    std::string text = "emulator: " + function_name(kernel) + ":";
+  std::string text = "emulator: " + function_name(kernel) + ":";
+  try {
+    for (unsigned b : blocks_in_order) {
+      run_block(b);
+      if (!shadow().findings().empty()) break;
+    }
+  } catch (const Error& e) {
+    text = e.what();
     for (const std::string& finding : shadow().findings()) text += "\n  " + finding;
     throw Error(text);
   }
+  for (const std::string& finding : shadow().findings()) text += "\n  " + finding;
+  if (!shadow().findings().empty()) throw Error(text);
 }
 
 void Machine::run_block(unsigned number) {

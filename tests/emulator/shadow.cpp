@@ -12,11 +12,13 @@ Shadow& shadow() {
   return s;
 }
 bool watching = false;
+static bool switched_on = true;
 bool watches_memory() { return watching; }
+void watch(bool on) { switched_on = on; }
 
 void note(const volatile void* address, size_t bytes, Kind kind, void* code) {
   static bool busy = false;  // the emulator's own memory is nobody's business
-  if (!machine || !machine->running || busy) return;
+  if (!machine || !machine->running || busy || !switched_on) return;
   busy = true;
   shadow().access(reinterpret_cast<uintptr_t>(address), bytes, kind, code);
   busy = false;

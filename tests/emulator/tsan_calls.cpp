@@ -22,7 +22,8 @@ void __tsan_func_exit() {}
   void __tsan_unaligned_write##n(void* p) { note(p, n, Kind::write, CODE); }
 SIZE(1)
 SIZE(2)
-SIZE(4) SIZE(8) SIZE(16)
+SIZE(4)
+SIZE(8) SIZE(16)
 #undef SIZE
 
     void __tsan_read_range(void* p, size_t n) {
@@ -80,7 +81,8 @@ void* __wrap_memset(void* to, int byte, size_t n) {
   }
 ATOMIC(8, uint8_t)
 ATOMIC(16, uint16_t)
-ATOMIC(32, uint32_t) ATOMIC(64, uint64_t)
+ATOMIC(32, uint32_t)
+ATOMIC(64, uint64_t)
 #undef ATOMIC
     void __tsan_atomic_thread_fence(int) {
   std::atomic_thread_fence(std::memory_order_seq_cst);
