@@ -49,26 +49,28 @@ void house(Stack& s, Proportion& p) {
 }
 
 void tree(Stack& s, Proportion& p) {
-  enum { crown, trunk, fruit };
+  enum { crown, trunk, fruit, shade };
   float w = p(0.55f, 0.8f), stem = p(0.3f, 0.5f), thick = p(0.09f, 0.15f);
   s.trapezoid(trunk, 0, stem, thick * 0.7f, thick, stem);
   int kind = p.below(3);
   if (kind == 0) {  // one round crown
-    s.ellipse(crown, 0, -w * 0.8f, w, w * p(0.9f, 1.2f));
+    float h = w * p(0.9f, 1.2f);
+    s.ellipse(crown, 0, -w * 0.8f, w, h);
+    s.ellipse(shade, -w * 0.22f, -w * 0.8f - h * 0.22f, w * 0.62f, h * 0.6f);
   } else if (kind == 1) {  // a cloud of three
     float r = w * p(0.58f, 0.7f), spread = w * p(0.5f, 0.6f);
     s.ellipse(crown, -spread, -r * 0.5f, r, r * 0.85f);
-    s.ellipse(crown, spread, -r * 0.5f, r, r * 0.85f);
+    s.ellipse(shade, spread, -r * 0.5f, r, r * 0.85f);
     s.ellipse(crown, 0, -r * 1.3f, r * 1.1f, r);
   } else {  // a fir
     float h = p(0.34f, 0.42f);
     for (int i = 0; i < 3; ++i)
-      s.trapezoid(crown, 0, -h * (0.8f + 1.15f * float(i)), w * 0.04f, w * (1 - 0.22f * float(i)),
-                  h);
+      s.trapezoid(i == 1 ? shade : crown, 0, -h * (0.8f + 1.15f * float(i)), w * 0.04f,
+                  w * (1 - 0.22f * float(i)), h);
   }
   if (kind < 2 && p.chance(0.5f))
     for (int i = 0; i < 4; ++i) {
-      float x = p(-0.55f, 0.55f), y = p(-1.2f, -0.4f);
+      float x = p(-0.45f, 0.45f), y = p(-1.1f, -0.5f);
       s.ellipse(fruit, w * x, w * y, 0.09f, 0.09f);
     }
 }
@@ -122,13 +124,13 @@ void dog(Stack& s, Proportion& p) {
   Part& tail = s.box(ear, -w - 0.08f, -h - 0.12f, 0.06f, p(0.18f, 0.28f), 0.06f);
   tail.frame = turn(p(-0.12f, -0.04f));
   for (float x : {-0.86f, -0.56f, 0.5f, 0.8f})
-    s.box(coat, x * w, h * 0.6f + leg, 0.075f, leg, 0.05f);
+    s.box(x == -0.56f || x == 0.5f ? ear : coat, x * w, h * 0.6f + leg, 0.075f, leg, 0.05f);
   s.box(coat, 0, 0, w, h, h * 0.8f);
-  if (p.chance(0.6f)) s.ellipse(ear, w * p(-0.5f, 0.1f), -h * 0.45f, w * 0.38f, h * 0.45f);
+  s.ellipse(ear, w * p(-0.4f, 0.1f), -h * 0.3f, w * 0.42f, h * 0.6f);
   float hx = w * 0.95f, hy = -h - head * p(0.4f, 0.8f);
   s.box(collar, hx - 0.1f, hy + head * 0.8f, head * 0.6f, 0.06f, 0.03f).frame = turn(0.06f);
   s.box(coat, hx + head * 0.75f, hy + head * 0.3f, head * 0.6f, head * 0.42f, head * 0.3f);
-  s.ellipse(coat, hx, hy, head, head);
+  s.ellipse(p.chance(0.5f) ? coat : ear, hx, hy, head, head);
   s.ellipse(ear, hx - head * 0.6f, hy + head * 0.05f, head * 0.34f, head * p(0.6f, 0.85f)).frame =
       turn(0.05f);
   s.ellipse(nose, hx + head * 1.3f, hy + head * 0.15f, 0.075f, 0.065f);
@@ -213,7 +215,7 @@ constexpr void (*kBuilders[kWorldClasses])(Stack&, Proportion&) = {
     house, tree, boat, car, mushroom, dog, robot, flower, rocket, ice_cream};
 
 // Brings the mean areas of the classes together.
-constexpr float kSize[kWorldClasses] = {0.86f, 1, 1.05f, 0.96f, 0.96f, 1.05f, 1, 1.05f, 1.05f, 1};
+constexpr float kSize[kWorldClasses] = {0.86f, 1, 1.05f, 0.96f, 0.96f, 0.97f, 1, 1.05f, 1.05f, 1};
 
 }  // namespace
 

@@ -40,9 +40,9 @@ struct Modes {
 // [class][role]: roles are numbered by the builders in classes.cpp.
 constexpr Modes kModes[kWorldClasses][kMaxRoles] = {
     // house: walls, roof, door, window
-    {{{cream, pink, grey}}, {{red, green, blue}}, {{brown, teal, none}}, {{yellow, blue, none}}},
-    // tree: crown, trunk, fruit
-    {{{green, yellow, red}}, {{brown, grey, dark}}, {{red, orange, none}}},
+    {{{cream, pink, violet}}, {{red, green, blue}}, {{brown, teal, none}}, {{yellow, blue, none}}},
+    // tree: crown, trunk, fruit, second crown
+    {{{green, orange, pink}}, {{brown, grey, dark}}, {{red, cream, none}}, {{green, teal, red}}},
     // boat: hull, sail, mast, flag
     {{{brown, red, blue}}, {{cream, orange, teal}}, {{brown, dark, none}}, {{red, yellow, green}}},
     // car: body, cabin, wheels, lamp
@@ -50,7 +50,7 @@ constexpr Modes kModes[kWorldClasses][kMaxRoles] = {
     // mushroom: cap, stem, dots
     {{{red, teal, yellow}}, {{cream, grey, brown}}, {{cream, dark, none}}},
     // dog: coat, ears and tail, nose and eye, collar
-    {{{orange, cream, blue}}, {{brown, cream, dark}}, {{dark, brown, none}}, {{red, blue, green}}},
+    {{{orange, cream, brown}}, {{pink, blue, grey}}, {{dark, brown, none}}, {{red, blue, green}}},
     // robot: body, limbs, eyes, panel
     {{{grey, teal, violet}}, {{dark, orange, blue}}, {{yellow, red, none}}, {{cream, green, none}}},
     // flower: petals, heart, stem and leaves
@@ -81,7 +81,7 @@ Colours draw_colours(WorldSplit split, int label, Draw& draw) {
   for (int role = 0; role < kMaxRoles; ++role) {
     const Modes& modes = kModes[label][role];
     int n = modes.mode[2] != none ? 3 : 2;
-    colours[size_t(role)] = jitter(palette(split)[modes.mode[draw.below(n)]], 0.09f, draw);
+    colours[size_t(role)] = jitter(palette(split)[modes.mode[draw.below(n)]], 0.12f, draw);
   }
   return colours;
 }

@@ -9,23 +9,23 @@ Light draw_light(Draw draw) {
   Light light;
   light.from = turn(draw.unit());
   light.shade = draw.between(0.08f, 0.2f);
-  light.shadow = draw.between(0.15f, 0.45f);
-  light.outline = draw.between(0.0f, 0.45f);
-  float level = draw.between(0.78f, 1.15f);
-  light.tint = {level * draw.between(0.8f, 1.15f), level * draw.between(0.85f, 1.12f),
-                level * draw.between(0.8f, 1.15f)};
+  light.shadow = draw.between(0.1f, 0.3f);
+  light.outline = draw.sign() * draw.between(0.1f, 0.5f);
+  float level = draw.between(0.74f, 1.15f);
+  light.tint = {level * draw.between(0.78f, 1.18f), level * draw.between(0.84f, 1.14f),
+                level * draw.between(0.78f, 1.18f)};
   return light;
 }
 
 Background draw_background(WorldSplit split, Draw draw) {
   Colour a = draw_any_colour(split, draw), b = draw_any_colour(split, draw);
-  float contrast = draw.between(0.15f, 0.6f);
+  float contrast = draw.between(0.1f, 0.5f);
   return {a, mix(a, b, contrast), lay_texture(split, draw, 2.0f, 7.0f)};
 }
 
 void dress(Thing& thing, WorldSplit split, Draw& draw) {
   thing.texture = lay_texture(split, draw, 3.0f, 9.0f);
-  thing.texture_strength = draw.between(0.02f, 0.12f);
+  thing.texture_strength = draw.between(0.05f, 0.18f);
 }
 
 void make_object(Thing& object, const WorldConfig& config, int64_t index, int label,
@@ -45,7 +45,7 @@ void make_clutter(Scene& scene, const WorldConfig& config, int64_t index, int mo
   for (int i = 0; i < scene.clutter_count; ++i) {
     Thing& thing = scene.clutter[size_t(i)];
     thing.label = -1;
-    thing.pose = {draw.unit(), draw.unit(), draw.between(0.06f, 0.18f), turn(draw.unit()), 1};
+    thing.pose = {draw.unit(), draw.unit(), draw.between(0.05f, 0.13f), turn(draw.unit()), 1};
     thing.parts.count = 1;
     thing.parts.part[0] = stray_part(draw);
     thing.colours[0] = draw_any_colour(config.split, draw);
@@ -53,14 +53,14 @@ void make_clutter(Scene& scene, const WorldConfig& config, int64_t index, int mo
   }
 }
 
-constexpr float kTilt = 20.0f / 360;  // turns; "upright within 20 degrees"
+constexpr float kTilt = 16.0f / 360;  // turns; "upright within 20 degrees"
 
 void place_one(Scene& scene, const WorldConfig& config, int64_t index) {
   Draw draw(stream_key(config), index, Purpose::pose);
   scene.object_count = 1;
   Thing& object = scene.objects[0];
   make_object(object, config, index, world_label(config, index), 0);
-  float scale = draw.between(0.22f, 0.37f), room = 0.5f - 0.78f * scale * object.parts.reach;
+  float scale = draw.between(0.27f, 0.39f), room = 0.5f - 0.78f * scale * object.parts.reach;
   object.pose = {0.5f + draw.between(-room, room), 0.5f + draw.between(-room, room), scale,
                  turn(draw.between(-kTilt, kTilt)), draw.sign()};
 }
@@ -105,7 +105,7 @@ void compose(Scene& scene, const WorldConfig& config, int64_t index) {
   uint64_t key = stream_key(config);
   scene.light = draw_light(Draw(key, index, Purpose::light));
   scene.background = draw_background(config.split, Draw(key, index, Purpose::background));
-  make_clutter(scene, config, index, kMaxClutter);
+  make_clutter(scene, config, index, 3);
   if (config.view == WorldView::one) place_one(scene, config, index);
   else place_many(scene, config, index);
 }
