@@ -1,6 +1,7 @@
 #include "train/run_directory.h"
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <algorithm>
 #include <cerrno>
@@ -18,7 +19,8 @@ constexpr const char* kOwnFiles[] = {"config.toml",      "metrics.jsonl", "log.t
                                      "environment.json", "bad_files.txt", "report.html"};
 
 bool is_empty_but_for_lock(const fs::path& path) {
-  for (auto& entry : fs::directory_iterator(path))
+  std::error_code none;
+  for (auto& entry : fs::directory_iterator(path, none))
     if (entry.path().filename() != kLock) return false;
   return true;
 }
@@ -67,7 +69,7 @@ RunDirectory::RunDirectory(const std::string& path, Existing existing)
   bool used = there && !is_empty_but_for_lock(path);
   if (used && !fs::exists(file(kLock), error) && !fs::exists(file("config.toml"), error))
     fail(ErrorKind::usage, path, ": holds something that is not a run; choose another --out");
-  fs::create_directories(path, error);
+  created_ = fs::create_directories(path, error);
   if (error) fail(ErrorKind::failure, path, ": cannot be created: ", error.message());
 
   lock_ = open(file(kLock).c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
@@ -79,6 +81,9 @@ RunDirectory::RunDirectory(const std::string& path, Existing existing)
         fail(ErrorKind::failure, file(kLock), ": cannot be locked: ", std::strerror(errno));
       fail(ErrorKind::usage, path, ": is in use by ", holder(file(kLock)));
     }
+    struct stat lock;
+    if (fstat(lock_, &lock) != 0 || lock.st_nlink == 0)
+      fail(ErrorKind::usage, path, ": was removed by another process");
     used = !is_empty_but_for_lock(path);  // what another process did before it gave up the lock
     if (used && existing == Existing::refuse)
       fail(ErrorKind::usage, path,
@@ -89,7 +94,6 @@ RunDirectory::RunDirectory(const std::string& path, Existing existing)
     if (existing == Existing::overwrite) remove_run(path);
     remove_temporaries(path);
     remove_temporaries(checkpoints_.path());
-    fs::create_directories(checkpoints_.path());
   } catch (...) {
     close(lock_);
     throw;
@@ -97,8 +101,17 @@ RunDirectory::RunDirectory(const std::string& path, Existing existing)
   resumes_ = existing == Existing::resume && fs::exists(file("config.toml"), error);
 }
 
-// The file stays: removing it would let two processes hold two locks of the same name.
-RunDirectory::~RunDirectory() { close(lock_); }
+// The lock file stays: without it two processes could hold two locks of the same name. A folder
+// that is given up is removed before the lock is, and who was waiting for the lock looks at its
+// link count.
+RunDirectory::~RunDirectory() {
+  std::error_code ignored;
+  if (created_ && is_empty_but_for_lock(path_)) {
+    fs::remove(file(kLock), ignored);
+    fs::remove(path_, ignored);
+  }
+  close(lock_);
+}
 
 std::string RunDirectory::file(const std::string& name) const {
   return (fs::path(path_) / name).string();

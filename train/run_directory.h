@@ -20,7 +20,8 @@ class RunDirectory {
   // destruction. ErrorKind::usage: another process works in it (named), it exists and neither
   // --resume nor
   // --overwrite was given, there is nothing to resume, or it holds something that is not a run.
-  // Overwriting removes the files listed above and nothing else.
+  // Overwriting removes the files listed above and nothing else. A folder that was created here and
+  // into which nothing was written disappears again.
   RunDirectory(const std::string& path, Existing existing);
   ~RunDirectory();
   RunDirectory(const RunDirectory&) = delete;
@@ -40,7 +41,7 @@ class RunDirectory {
  private:
   std::string path_;
   CheckpointFolder checkpoints_;
-  bool resumes_ = false;
+  bool resumes_ = false, created_ = false;
   int lock_ = -1;
 };
 

@@ -30,8 +30,10 @@ SignalWatch::SignalWatch() {
   action.sa_handler = on_stop;
   for (int i = 0; i < 3; ++i) {
     sigaction(kStops[i], nullptr, &before[i]);
-    // nohup: a hang-up that was ignored when we started stays ignored.
-    if (before[i].sa_handler != SIG_IGN) sigaction(kStops[i], &action, nullptr);
+    // nohup: a hang-up that was ignored when we started stays ignored. An ignored SIGINT does not:
+    // shells start every background command with one.
+    bool ignored = kStops[i] == SIGHUP && before[i].sa_handler == SIG_IGN;
+    if (!ignored) sigaction(kStops[i], &action, nullptr);
   }
   action.sa_handler = on_checkpoint;
   sigaction(SIGUSR1, &action, &before[3]);

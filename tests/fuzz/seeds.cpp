@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <string>
 #include "tests/train/image_corpus.h"
+#include "engine/safetensors.h"
 #include "train/data/npy.h"
 
 using namespace autodidact;
@@ -11,6 +12,8 @@ int main(int, char** argv) {
                     arrays = std::string(argv[1]) + "/npy/";
   std::filesystem::create_directories(images);
   std::filesystem::create_directories(arrays);
+  const std::string weights = std::string(argv[1]) + "/safetensors/";
+  std::filesystem::create_directories(weights);
   int count = 0;
   auto add = [&](Encoded file) {
     uint8_t choice = uint8_t(count % 8 < 4 ? count % 2 : 34 + count % 2);
@@ -48,4 +51,18 @@ int main(int, char** argv) {
   write_npy(arrays + "a", "|u1", {2, 4, 4, 3}, bytes);
   write_npy(arrays + "b", "<i8", {12}, bytes);
   write_npy(arrays + "c", "<f4", {}, Bytes(bytes).first(4));
+  TensorFile file;
+  write_safetensors(weights + "none", file);
+  for (Dtype d : {Dtype::f32, Dtype::bf16, Dtype::f64, Dtype::i32, Dtype::i64, Dtype::u8})
+    file.tensors[std::string("layer.") + name(d)] = full({2, 1}, 1, d);
+  file.tensors["count"] = full({}, 3, Dtype::i64);
+  file.metadata = {{"note", "a \"quoted\" \\ line\n"}};
+  write_safetensors(weights + "all", file);
+  const std::string json =
+      R"({"\u00e9\ud83d\ude42":{"dtype":"F16","shape":[1],"data_offsets":[0,2]},"b":{"shape":[2],"dtype":"BOOL","data_offsets":[2,4]}})";
+  Encoded raw(8);
+  for (size_t i = 0; i < 8; ++i) raw[i] = uint8_t(json.size() >> (8 * i));
+  raw.insert(raw.end(), json.begin(), json.end());
+  raw.insert(raw.end(), {0, 0x3c, 0, 1});
+  write_bytes(weights + "escapes", raw);
 }

@@ -36,6 +36,7 @@ TEST_CASE("run directory: an existing one is refused, resumed or overwritten") {
     run.write("config.toml", "epochs = 1\n");
     run.write_environment();
     write_durably(run.picture("a.png"), "picture");
+    fs::create_directories(run.checkpoints().path());
     write_durably(run.checkpoints().path() + "/step-00000001.safetensors", "weights");
     write_durably(run.file("notes.md"), "mine");
   }
@@ -65,15 +66,16 @@ TEST_CASE("run directory: what is not a run is left alone") {
         std::string::npos);
   fs::create_directories(folder / "empty");
   CHECK(refusal(folder / "empty", Existing::refuse) == "");
+  CHECK(fs::exists(folder / "empty"));
+  CHECK(refusal(folder / "new/run", Existing::refuse) == "");
+  CHECK(!fs::exists(folder / "new/run"));  // created for nothing
 }
 
 TEST_CASE("run directory: overwriting does not follow links out of it") {
   TemporaryFolder folder;
   fs::create_directories(folder / "elsewhere");
   write_durably(folder / "elsewhere/step-1.safetensors", "weights");
-  { RunDirectory run(folder / "run", Existing::refuse); }
-  write_durably(folder / "run/config.toml", "");
-  fs::remove(folder / "run/checkpoints");
+  RunDirectory(folder / "run", Existing::refuse).write("config.toml", "");
   fs::create_directory_symlink(folder / "elsewhere", folder / "run/checkpoints");
   CHECK_NOTHROW(RunDirectory(folder / "run", Existing::overwrite));
   CHECK(fs::exists(folder / "elsewhere/step-1.safetensors"));
@@ -84,6 +86,7 @@ TEST_CASE("run directory: a second process is refused and told who holds it") {
   std::string path = folder / "run";
   {
     RunDirectory run(path, Existing::refuse);
+    run.write("config.toml", "");
     for (Existing e : {Existing::refuse, Existing::resume, Existing::overwrite}) {
       std::string why = refusal(path, e);
       CHECK(why.find("is in use by the process " + std::to_string(getpid()) + " on ") !=
@@ -108,6 +111,7 @@ TEST_CASE("run directory: of 20 processes at once exactly one runs") {
       int code = 99;
       try {
         RunDirectory run(folder / "run", Existing::refuse);
+        run.write("config.toml", "");
         usleep(500000);
         code = 0;
       } catch (const Error& e) { code = int(e.kind); }

@@ -29,7 +29,8 @@ void print_result(const Common& common, const std::string& text,
   if (common.json)
     std::cout << object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
   else std::cout << text;
-  std::cout.flush();
+  if (!std::cout.flush())
+    fail(ErrorKind::failure, "standard output cannot be written: the result is lost");
 }
 
 static int run(int argc, char** argv) {

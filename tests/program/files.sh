@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Commands about the program and its files: doctor, recipes, inspect.   files.sh PROGRAM
+set -uo pipefail
+program=$1
+work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
+bad=0
+complain() { echo "files.sh: $1"; bad=1; }
+runs() {   # runs CODE TEXT ARGUMENTS...: the exit code, and TEXT in what was printed
+  local code=$1 text=$2; shift 2
+  "$program" "$@" >"$work/out" 2>"$work/err"; local status=$?
+  [[ $status -eq $code ]] || { complain "$*: exit code $status, expected $code"; cat "$work/err"; }
+  cat "$work/out" "$work/err" | grep -aqF -- "$text" || { complain "$*: printed no '$text'"; cat "$work/out" "$work/err"; }
+}
+
+runs 0 "class " doctor
+runs 0 '"command":"doctor"' doctor --json
+AUTODIDACT_ISA=plain runs 0 "class      plain" doctor
+AUTODIDACT_ISA=sse9 runs 1 "AUTODIDACT_ISA" doctor
+runs 0 "rotation-world-quick" recipes
+runs 0 '"recipes":[{"name":"rotation-cifar10"' recipes --json
+runs 0 'model = "resnet26"' recipes rotation-world-quick
+runs 2 "did you mean rotation-world-quick?" recipes rotation-world-quik
+"$program" recipes rotation-world-quick >"$work/recipe.toml" 2>/dev/null
+[[ $(head -c 12 "$work/recipe.toml") == "# Rotation o" ]] || complain "a printed recipe is not the recipe alone"
+
+file() {   # file NAME JSON DATA: a safetensors file
+  printf "%b%s%s" "\\x$(printf %02x "${#2}")\\0\\0\\0\\0\\0\\0\\0" "$2" "$3" >"$work/$1"
+}
+file good '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' abcd
+runs 0 "1 tensors, 1 parameters, 4 bytes" inspect "$work/good"
+runs 0 '"verified":false' inspect "$work/good" --json
+file esc '{"__metadata__":{"x":"\u001b[31m"},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' abcd
+runs 0 '\u001b[31m' inspect "$work/esc"
+file hole '{"a":{"dtype":"F32","shape":[1],"data_offsets":[1,5]}}' abcde
+runs 6 "a hole between tensors" inspect "$work/hole"
+head -c 50 "$work/good" >"$work/cut"
+runs 6 "a header of" inspect "$work/cut"
+: >"$work/empty"
+runs 6 "too short" inspect "$work/empty"
+printf 'PK\3\4xxxxxxxxxxxx' >"$work/x.pth"
+runs 2 "never read" inspect "$work/x.pth"
+runs 3 "No such file" inspect "$work/none"
+runs 3 "holds no checkpoint" inspect "$work"
+runs 2 "required" inspect
+runs 2 "" inspect "$work/good" --jsn
+"$program" doctor --json 2>/dev/null >/dev/full; [[ $? -eq 1 ]] || complain "results that cannot be written: exit code 1 expected"
+exit $bad
