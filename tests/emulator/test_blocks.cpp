@@ -51,11 +51,15 @@ __global__ void atomics_kernel(Counts p) {
   atomicCAS(p.swapped, 0, 1);
 }
 
-__global__ void whole_shared_kernel(float* y, int floats) {
-  auto& memory = shared<float[1]>();
-  for (int i = int(threadIdx.x); i < floats; i += int(blockDim.x)) memory[i] = float(i);
+constexpr int kMostFloats = (99 << 10) / 4;
+struct Whole {
+  float v[kMostFloats];
+};
+__global__ void whole_shared_kernel(float* y) {
+  auto& memory = shared<Whole>();
+  for (int i = int(threadIdx.x); i < kMostFloats; i += int(blockDim.x)) memory.v[i] = float(i);
   __syncthreads();
-  if (threadIdx.x == 0) y[0] = memory[floats - 1];
+  if (threadIdx.x == 0) y[0] = memory.v[kMostFloats - 1];
 }
 __global__ void nothing_kernel() {}
 __global__ void large_shared_kernel() { shared<float[64]>()[0] = 1; }
@@ -167,8 +171,8 @@ TEST_CASE("emulator: what a launch may not ask for") {
   CHECK(has(findings(0, [] { launch(Cuda{}, 1, 1, 255, large_shared_kernel); }),
             "shared<T>() needs 256 bytes, the launch gave 255"));
   float y = 0;
-  launch(Cuda{}, 1, 64, 99 << 10, whole_shared_kernel, &y, (99 << 10) / 4);
-  CHECK(y == float((99 << 10) / 4 - 1));
+  launch(Cuda{}, 1, 64, sizeof(Whole), whole_shared_kernel, &y);
+  CHECK(y == float(kMostFloats - 1));
 }
 
 TEST_CASE("emulator: a barrier that not all threads reach is named, and the next launch runs") {
