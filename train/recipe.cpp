@@ -160,6 +160,8 @@ void Recipe::check_all_known() const {
 
 template <class T>
 const T* Recipe::Reader::find(const char* name, const char* type) {
+  check(std::find(recipe_.known_.begin(), recipe_.known_.end(), name) == recipe_.known_.end(),
+        "recipe: the key ", name, " is declared twice");
   recipe_.known_.push_back(name);
   auto found = recipe_.values_.find(name);
   if (found == recipe_.values_.end()) return nullptr;

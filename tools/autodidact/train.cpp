@@ -1,0 +1,112 @@
+// autodidact train METHOD
+#include <fmt/format.h>
+#include <memory>
+#include "engine/arena.h"
+#include "kernels/parallel.h"
+#include "tools/autodidact/command.h"
+#include "train/run.h"
+#include "train/signals.h"
+
+namespace autodidact {
+namespace {
+
+struct Options {
+  std::string method, recipe, data, out, init, freeze, dtype, graph;
+  std::vector<std::string> sets;
+  int64_t seed = -1;
+  bool resume = false, overwrite = false, dry = false;
+};
+
+Recipe recipe_of(const Options& o) {
+  Recipe recipe = o.recipe.empty() ? Recipe() : Recipe(o.recipe);
+  for (const std::string& s : o.sets) recipe.set(s);
+  for (auto& [key, value] : {std::pair<const char*, const std::string&>{"data", o.data},
+                             {"init", o.init},
+                             {"freeze", o.freeze},
+                             {"dtype", o.dtype}})
+    if (!value.empty()) recipe.set(key, value);
+  if (o.seed >= 0) recipe.set("seed", o.seed);
+  return recipe;
+}
+
+void print_dry_run(const Common& common, const RunRequest& request) {
+  DryRun d = dry_run(request);
+  print_result(common,
+               fmt::format("{}{} parameters, {} steps\nat the peak {:.1f} MB of tensors\nabout {} "
+                           "an epoch on {} threads\n\n{}",
+                           d.data, d.parameters, d.steps, double(d.peak_bytes) / 1e6,
+                           duration_text(d.seconds_per_epoch), thread_count(), d.resolved),
+               {{"command", "train"},
+                {"dry_run", true},
+                {"parameters", d.parameters},
+                {"steps", d.steps},
+                {"peak_bytes", d.peak_bytes},
+                {"seconds_per_epoch", d.seconds_per_epoch}});
+}
+
+void run_train(const Common& common, const Options& o) {
+  RunRequest request{o.method, recipe_of(o), o.out, RunDirectory::Existing::refuse, o.graph};
+  if (o.resume) request.existing = RunDirectory::Existing::resume;
+  if (o.overwrite) request.existing = RunDirectory::Existing::overwrite;
+  if (o.dry) return print_dry_run(common, request);
+  if (request.out.empty()) request.out = "runs/" + o.method;
+  Progress progress(common.quiet     ? Loudness::quiet
+                    : common.verbose ? Loudness::verbose
+                                     : Loudness::normal);
+  RunResult run = train_run(request, progress);
+  const LoopResult& r = run.loop;
+  nlohmann::ordered_json object = {{"command", "train"},
+                                   {"method", o.method},
+                                   {"run", request.out},
+                                   {"steps", r.steps},
+                                   {"seed", run.seed},
+                                   {"seconds", r.seconds},
+                                   {"device", "cpu"},
+                                   {"protocol", run.resolved},
+                                   {"images_per_second", r.images_per_second},
+                                   {"peak_bytes", cpu_arena().peak() + scratch_high_water()}};
+  std::string text = fmt::format(
+      "{}: {} steps in {}, {:.0f} pictures a second, {:.0f} MB of tensors at the peak\n",
+      request.out, r.steps, duration_text(r.seconds), r.images_per_second,
+      double(cpu_arena().peak() + scratch_high_water()) / 1e6);
+  for (auto& [name, value] : r.last) {
+    object[name] = value;
+    text += fmt::format("  {:<16} {:.4f}\n", name, value);
+  }
+  print_result(common, text, object);
+  if (r.signal) std::exit(exit_code_of_signal(r.signal));
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, Common& common) {
+  auto o = std::make_shared<Options>();
+  CLI::App* c = app.add_subcommand("train", "train a network: rotation, supervised");
+  c->footer(
+      "Examples:\n"
+      "  autodidact train rotation --recipe rotation-world-quick --out runs/rotation\n"
+      "  autodidact train rotation --data cifar10:DIR --recipe rotation-cifar10-quick --out "
+      "runs/r\n"
+      "  autodidact train supervised --data photos/ --init runs/r --set labels_per_class=20 --out "
+      "runs/few\n"
+      "  autodidact train rotation --recipe rotation-world-quick --resume --out runs/rotation");
+  c->add_option("METHOD", o->method, "rotation or supervised")->required();
+  c->add_option("--recipe", o->recipe,
+                "a recipe inside the program (`autodidact recipes`) or a TOML file");
+  c->add_option("--data", o->data, "source of pictures");
+  c->add_option("--out", o->out, "run directory (default: runs/METHOD)");
+  c->add_option("--set", o->sets, "key=value over the recipe; may be given many times")->take_all();
+  c->add_option("--init", o->init, "checkpoint or run whose encoder to start from");
+  c->add_option("--freeze", o->freeze, "none or encoder");
+  c->add_option("--dtype", o->dtype, "f32 or bf16");
+  c->add_option("--seed", o->seed, "of initial weights, order and augmentation");
+  c->add_option("--graph", o->graph, "write the first step's tape to this file, for Graphviz");
+  auto* resume = c->add_flag("--resume", o->resume, "go on where the run in --out stopped");
+  c->add_flag("--overwrite", o->overwrite, "start anew in an existing run directory")
+      ->excludes(resume);
+  c->add_flag("--dry-run", o->dry, "say what would happen: data, parameters, memory, time");
+  add_common(*c, common);
+  c->callback([o, &common] { run_train(common, *o); });
+}
+
+}  // namespace autodidact

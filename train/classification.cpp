@@ -1,0 +1,113 @@
+#include "train/classification.h"
+#include <algorithm>
+
+namespace autodidact {
+
+void ModelKeys::visit(Keys& k) {
+  int64_t width = encoder.width, groups = encoder.groups;
+  k("model", encoder.name,
+    "resnet18, resnet34, resnet50, resnet26 (TTT), nin3, nin4, nin5 (RotNet)");
+  k("width", width, "channels of the first stage; 0: the paper's", 0, 4096);
+  k("groups", groups, "of GroupNorm in resnet26; 0: BatchNorm", 0, 4096);
+  k("imagenet_stem", encoder.imagenet_stem,
+    "ResNet-18/34/50: 7x7 with stride 2 and a max-pool, for pictures of 224 pixels");
+  encoder.width = int(width), encoder.groups = int(groups);
+}
+
+Normalization normalization_of(const std::string& name) {
+  if (name == "cifar10")  // Gidaris et al. 2018, their code
+    return {{125.3f / 255, 123.0f / 255, 113.9f / 255}, {63.0f / 255, 62.1f / 255, 66.7f / 255}};
+  if (name == "imagenet")
+    return {{0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}};  // torchvision
+  return {};
+}
+
+void AugmentationKeys::visit(Keys& k) {
+  k("crop_padding", crop_padding,
+    "pixels of black around the picture before the random crop; 0: no crop", 0, 512);
+  k("flip", flip, "mirror half of the pictures");
+  k("normalization", normalization, "mean and standard deviation of the pixels",
+    {"half", "cifar10", "imagenet"});
+}
+
+Augmentation AugmentationKeys::options(uint64_t seed) const {
+  Augmentation a;
+  a.crop_padding = int(crop_padding), a.random_crop = crop_padding > 0, a.random_flip = flip;
+  a.normalization = normalization_of(normalization), a.seed = seed;
+  return a;
+}
+
+void ClassificationKeys::visit(Keys& k) {
+  model.visit(k);
+  augmentation.visit(k);
+  k("label_smoothing", label_smoothing, "part of the target spread over all classes", 0, 0.999);
+}
+
+static Classifier make_classifier(const ClassificationKeys& keys, size_t outputs, uint64_t seed) {
+  Rng rng(seed, Stream::init);
+  return Classifier(keys.model.encoder, int(outputs), rng);
+}
+
+Classification::Classification(const ClassificationKeys& keys, std::vector<std::string> outputs,
+                               Rotation rotation, uint64_t seed, Dtype dtype)
+    : keys_(keys),
+      outputs_(std::move(outputs)),
+      rotation_(rotation),
+      augmentation_(keys.augmentation.options(seed)),
+      dtype_(dtype),
+      model_(make_classifier(keys, outputs_.size(), seed)) {
+  augmentation_.rotation = rotation;
+}
+
+static double count_right(const Tensor& logits, const int32_t* labels) {
+  Tensor values = cast(detach(logits), Dtype::f32);
+  const float* row = ptr<const float>(values);
+  int n = logits.shape[0], classes = logits.shape[1], right = 0;
+  for (int i = 0; i < n; ++i, row += classes)
+    right += std::max_element(row, row + classes) - row == labels[i];
+  return right;
+}
+
+Tensor Classification::loss(const Batch& batch, Metrics& metrics) {
+  NetworkInput in = augment(batch, augmentation_, dtype_);
+  Tensor labels = in.turns;
+  if (!labels) {
+    labels = empty({batch.count}, Dtype::i32);
+    std::copy(batch.labels.begin(), batch.labels.begin() + batch.count, ptr<int32_t>(labels));
+  }
+  Tensor logits = model_(in.x);
+  Tensor loss = cross_entropy(logits, labels, float(keys_.label_smoothing));
+  metrics = {{"loss", double(ptr<const float>(loss)[0])},
+             {"accuracy", count_right(logits, ptr<const int32_t>(labels)) / logits.shape[0]}};
+  return loss;
+}
+
+Metrics Classification::evaluate(const DatasetPtr& data) {
+  // Rotation is judged on all four turns of every untouched picture.
+  Augmentation untouched;
+  untouched.normalization = augmentation_.normalization;
+  untouched.rotation = rotation_ == Rotation::none ? Rotation::none : Rotation::all;
+  LoaderOptions options;
+  options.shuffle = options.drop_last = false;
+  options.threads = 0;
+  Loader loader(data, options);
+  double loss = 0, right = 0, seen = 0;
+  for (int64_t b = 0; b < loader.batches_per_epoch(); ++b) {
+    const Batch& batch = loader.next();
+    NetworkInput in = augment(batch, untouched, dtype_);
+    Tensor labels = in.turns;
+    if (!labels) {
+      labels = empty({batch.count}, Dtype::i32);
+      std::copy(batch.labels.begin(), batch.labels.begin() + batch.count, ptr<int32_t>(labels));
+    }
+    Tensor logits = model_(in.x);
+    int n = logits.shape[0];
+    loss += double(ptr<const float>(cross_entropy(logits, labels, 0.0f))[0]) * n;
+    right += count_right(logits, ptr<const int32_t>(labels));
+    seen += n;
+  }
+  check(seen > 0, "evaluate: the data set is empty");
+  return {{"test_loss", loss / seen}, {"test_accuracy", right / seen}};
+}
+
+}  // namespace autodidact

@@ -1,0 +1,54 @@
+// What supervised training and rotation share: an encoder with a linear head, crops and flips,
+// cross entropy, accuracy.
+#pragma once
+#include "models/encoder.h"
+#include "train/augment.h"
+#include "train/method.h"
+
+namespace autodidact {
+
+struct ModelKeys {
+  EncoderOptions encoder;
+  void visit(Keys& k);
+};
+
+struct AugmentationKeys {
+  int64_t crop_padding = 4;
+  bool flip = true;
+  std::string normalization = "half";
+
+  void visit(Keys& k);
+  Augmentation options(uint64_t seed) const;
+};
+
+// Mean and standard deviation by name: half (0.5, 0.5), cifar10, imagenet.
+Normalization normalization_of(const std::string& name);
+
+struct ClassificationKeys {
+  ModelKeys model;
+  AugmentationKeys augmentation;
+  double label_smoothing = 0;
+  void visit(Keys& k);
+};
+
+class Classification : public Method {
+ public:
+  Classification(const ClassificationKeys& keys, std::vector<std::string> outputs,
+                 Rotation rotation, uint64_t seed, Dtype dtype);
+  Tensor loss(const Batch& batch, Metrics& metrics) override;
+  Metrics evaluate(const DatasetPtr& data) override;
+  void visit(Visitor& v) override { model_.visit(v); }
+  std::string head() const override { return model_.encoder->head_name(); }
+  std::vector<std::string> outputs() const override { return outputs_; }
+  const Classifier& model() const { return model_; }
+
+ private:
+  ClassificationKeys keys_;
+  std::vector<std::string> outputs_;
+  Rotation rotation_;  // none: the labels are the data's; otherwise the turns are the labels
+  Augmentation augmentation_;
+  Dtype dtype_;
+  Classifier model_;
+};
+
+}  // namespace autodidact

@@ -1,0 +1,48 @@
+// A training method: what turns a batch into a loss. The loop (loop.h) does the rest: batches,
+// steps, checkpoints. A new method is one file with a function that makes it, and one row in
+// methods.cpp.
+#pragma once
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+#include "engine/module.h"
+#include "train/data/loader.h"
+#include "train/recipe.h"
+
+namespace autodidact {
+
+using Metrics =
+    std::vector<std::pair<std::string, double>>;  // names are keys in metrics.jsonl; order is kept
+
+// What a method may know about its data before it is made.
+struct DataFacts {
+  int side = 0;                      // of the square pictures
+  std::vector<std::string> classes;  // empty: no labels
+  uint64_t seed = 1;                 // of initial weights and augmentation
+};
+
+class Method {
+ public:
+  virtual ~Method() = default;
+  // Scalar, with its tape; metrics are means over the batch. Draws depend on (seed, batch.epoch,
+  // sample) alone.
+  virtual Tensor loss(const Batch& batch, Metrics& metrics) = 0;
+  // On untouched pictures with the tape off and layers in evaluation mode (the loop sees to both).
+  virtual Metrics evaluate(const DatasetPtr& data) = 0;
+  virtual void visit(Visitor& v) = 0;    // everything that a checkpoint holds
+  virtual std::string head() const = 0;  // the module that is not part of the encoder, by its name
+  virtual std::vector<std::string> outputs() const = 0;  // what the head's outputs mean
+};
+
+// Reads the method's keys (its model's among them) from the recipe. ErrorKind::usage: unknown
+// method; data: labels needed.
+std::unique_ptr<Method> make_method(const std::string& name, Recipe& recipe, const DataFacts& data,
+                                    Dtype dtype);
+std::vector<std::string> method_names();
+
+// One a method, defined in its file.
+std::unique_ptr<Method> make_supervised(Recipe& recipe, const DataFacts& data, Dtype dtype);
+std::unique_ptr<Method> make_rotation(Recipe& recipe, const DataFacts& data, Dtype dtype);
+
+}  // namespace autodidact

@@ -1,0 +1,59 @@
+// One training run from a recipe: data, model, loop, run directory. The `train` command, the demo
+// and the few-label curve all come through here.
+#pragma once
+#include "train/loop.h"
+
+namespace autodidact {
+
+struct RunKeys {
+  std::string data = "world", init, freeze = "none", dtype = "f32";
+  int64_t image_size = 0, labels_per_class = 0, train_size = 0, seed = 1;
+  void visit(Keys& k);
+};
+
+// The training and the test split of a source, as a run sees them: square pictures of one size, in
+// memory where they fit.
+struct RunData {
+  DatasetPtr train, test;  // test is null where the source has no such split
+  int side = 0;
+};
+RunData open_run_data(const RunKeys& keys);
+
+struct RunRequest {
+  std::string method;
+  Recipe recipe;
+  std::string out;
+  RunDirectory::Existing existing = RunDirectory::Existing::refuse;
+  std::string graph_file;
+};
+
+struct RunResult {
+  LoopResult loop;
+  int64_t seed;
+  std::string resolved;  // the recipe
+};
+RunResult train_run(const RunRequest& request, Progress& progress);
+
+struct DryRun {
+  std::string data;  // one line about each split
+  int64_t parameters = 0, steps = 0;
+  size_t peak_bytes = 0;         // of tensors, after a few steps
+  double seconds_per_epoch = 0;  // measured on a few steps
+  std::string resolved;          // the recipe
+};
+// What train_run would do; nothing is written.
+DryRun dry_run(const RunRequest& request);
+
+// A trained method again, from its checkpoint: the recipe inside says how to build it.
+struct LoadedMethod {
+  std::unique_ptr<Method> method;
+  std::string name;  // of the method
+  Recipe recipe;
+  Checkpoint checkpoint;
+  int side = 0;  // of its pictures
+};
+// path: a checkpoint or a run directory. untrained: the weights the run began with instead of the
+// checkpoint's.
+LoadedMethod load_method(const std::string& path, bool untrained = false);
+
+}  // namespace autodidact

@@ -1,0 +1,16 @@
+// Supervised training: the labels are the data's. Also fine-tuning, with `init` (train/run.h) and
+// few labels.
+#include "train/classification.h"
+
+namespace autodidact {
+
+std::unique_ptr<Method> make_supervised(Recipe& recipe, const DataFacts& data, Dtype dtype) {
+  if (data.classes.empty())
+    fail(ErrorKind::data,
+         "supervised: the data has no labels; a folder needs one sub-folder a class");
+  ClassificationKeys keys;
+  recipe.read(keys);
+  return std::make_unique<Classification>(keys, data.classes, Rotation::none, data.seed, dtype);
+}
+
+}  // namespace autodidact
