@@ -37,10 +37,12 @@ class Classification : public Method {
                  Rotation rotation, uint64_t seed, Dtype dtype);
   Tensor loss(const Batch& batch, Metrics& metrics) override;
   Metrics evaluate(const DatasetPtr& data) override;
+  Encoder& encoder() override { return *model_.encoder; }
+  Tensor logits(const Tensor& images) const override { return model_(images); }
+  Normalization normalization() const override { return augmentation_.normalization; }
   void visit(Visitor& v) override { model_.visit(v); }
   std::string head() const override { return model_.encoder->head_name(); }
   std::vector<std::string> outputs() const override { return outputs_; }
-  const Classifier& model() const { return model_; }
 
  private:
   ClassificationKeys keys_;

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 #include "engine/module.h"
+#include "models/encoder.h"
+#include "train/augment.h"
 #include "train/data/loader.h"
 #include "train/recipe.h"
 
@@ -30,6 +32,10 @@ class Method {
   virtual Tensor loss(const Batch& batch, Metrics& metrics) = 0;
   // On untouched pictures with the tape off and layers in evaluation mode (the loop sees to both).
   virtual Metrics evaluate(const DatasetPtr& data) = 0;
+  // What judging and predicting see.
+  virtual Encoder& encoder() = 0;
+  virtual Tensor logits(const Tensor& images) const = 0;  // [N, outputs()]
+  virtual Normalization normalization() const = 0;        // of untouched pictures
   virtual void visit(Visitor& v) = 0;    // everything that a checkpoint holds
   virtual std::string head() const = 0;  // the module that is not part of the encoder, by its name
   virtual std::vector<std::string> outputs() const = 0;  // what the head's outputs mean
