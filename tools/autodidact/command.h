@@ -23,8 +23,12 @@ void print_result(const Common& common, const std::string& text,
                   const nlohmann::ordered_json& object);
 
 void add_data(CLI::App& app, Common& common);
+void add_demo(CLI::App& app, Common& common);
 void add_doctor(CLI::App& app, Common& common);
+void add_embed(CLI::App& app, Common& common);
+void add_evaluate(CLI::App& app, Common& common);
 void add_inspect(CLI::App& app, Common& common);
+void add_predict(CLI::App& app, Common& common);
 void add_recipes(CLI::App& app, Common& common);
 void add_train(CLI::App& app, Common& common);
 

@@ -1,0 +1,13 @@
+// The nearest neighbours of fixed queries, as a picture: one row a query, its neighbours in the
+// training split from the left, with their class and cosine similarity.
+#pragma once
+#include "train/evaluate/features.h"
+#include "train/pictures/canvas.h"
+
+namespace autodidact {
+
+// The queries are the first test picture of each class (at most ten), the same whatever is judged.
+ImageGrid neighbor_grid(const Subject& subject, const DatasetPtr& train, const DatasetPtr& test,
+                        const std::string& block, const Pooling& pooling);
+
+}  // namespace autodidact
