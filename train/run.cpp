@@ -84,6 +84,8 @@ void RunKeys::visit(Keys& k) {
   k("image_size", image_size, "pixels a side; 0: the data's own", 0, 1024);
   k("train_size", train_size, "pictures the world draws for training; 0: its own number", 0,
     100000000);
+  k("test_size", test_size, "pictures the world draws for testing; 0: its own number", 0,
+    100000000);
   k("labels_per_class", labels_per_class, "train on so many pictures a class; 0: all", 0,
     100000000);
   k("init", init, "checkpoint or run whose encoder training starts from");
@@ -103,7 +105,7 @@ RunData open_run_data(const RunKeys& keys) {
     data.train = few_labels(data.train, keys.labels_per_class, uint64_t(keys.seed));
   data.train = hold(data.train, data.side);
   if (has_split(keys.data, "test")) {
-    options.split = "test", options.size = 0;
+    options.split = "test", options.size = keys.test_size;
     data.test = hold(open_dataset(keys.data, options), data.side);
   }
   return data;

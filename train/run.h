@@ -7,7 +7,7 @@ namespace autodidact {
 
 struct RunKeys {
   std::string data = "world", init, freeze = "none", dtype = "f32";
-  int64_t image_size = 0, labels_per_class = 0, train_size = 0, seed = 1;
+  int64_t image_size = 0, labels_per_class = 0, train_size = 0, test_size = 0, seed = 1;
   void visit(Keys& k);
 };
 

@@ -102,11 +102,12 @@ TEST_CASE("kNN on a data set, and its refusals") {
   DatasetPtr train = quadrants(400, 4), test = quadrants(100, 5);
   KnnOptions options;
   options.k = 20;
-  KnnResult r = knn_probe(pixels_subject(encoder), train, test, "halved", {}, options);
+  SplitFeatures f = features_of(pixels_subject(encoder), train, test, {"halved"}, {});
+  KnnResult r = knn_probe(f, "halved", 4, options);
   CHECK(r.accuracy > 0.9);
   CHECK(r.protocol.find("k 20, temperature 0.1; block halved") != std::string::npos);
   options.k = 401;
-  CHECK_THROWS_WITH(knn_probe(pixels_subject(encoder), train, test, "halved", {}, options),
+  CHECK_THROWS_WITH(knn_probe(f, "halved", 4, options),
                     "knn: k must be at most the 400 training pictures, got 401");
 }
 
@@ -115,8 +116,9 @@ TEST_CASE("the few-label probe gains from labels and leaves out what a class can
   FewLabelProbeOptions options;
   options.block = "halved", options.per_class = {1, 50, 100000}, options.draws = 4;
   options.linear.least_steps = 100;
-  FewLabelProbe p =
-      few_label_probe(pixels_subject(encoder), quadrants(1000, 6), quadrants(400, 7), options);
+  SplitFeatures f =
+      features_of(pixels_subject(encoder), quadrants(1000, 6), quadrants(400, 7), {"halved"}, {});
+  FewLabelProbe p = few_label_probe(f, 4, options);
   REQUIRE(p.points.size() == 2);
   CHECK(p.points[0].per_class == 1);
   CHECK(p.points[1].accuracy > p.points[0].accuracy);

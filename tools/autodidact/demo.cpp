@@ -26,11 +26,12 @@ struct Options {
 // computed depends on --minutes, not on the clock: the same figures on any machine of a CPU class.
 struct Plan {
   int64_t pictures = 10000;  // without labels
+  int64_t test_pictures = 2000;
   int64_t epochs, finetune_images;
   std::vector<int64_t> per_class = {5, 20, 100};
   explicit Plan(double minutes)
-      : epochs(std::max<int64_t>(1, std::llround(minutes))),
-        finetune_images(std::max<int64_t>(640, std::llround(800 * minutes))) {}
+      : epochs(std::max<int64_t>(1, std::llround(0.75 * minutes))),
+        finetune_images(std::max<int64_t>(640, std::llround(600 * minutes))) {}
 };
 
 struct Judged {  // one network
@@ -64,7 +65,9 @@ struct Demo {
     Recipe r("rotation-world-quick");
     r.set("data", std::string("world"));
     r.set("train_size", plan.pictures);
+    r.set("test_size", plan.test_pictures);
     r.set("epochs", plan.epochs);
+    r.set("evaluate_every", (plan.epochs + 1) / 2);
     r.set("seed", options.seed);
     return r;
   }
@@ -73,19 +76,23 @@ struct Demo {
     SubjectRequest request;
     request.checkpoint = pretext(), request.untrained = untrained;
     OpenedSubject o = open_subject(request);
-    ProbeOptions probe;
+    // One pass over the pictures serves everything that is asked of the network.
+    std::vector<std::string> blocks = o.subject.encoder->block_names(), all = blocks;
+    all.push_back(kPooled);
+    SplitFeatures f = features_of(o.subject, o.train, o.test, all, {});
+    const int classes = int(o.train->classes().size());
     Judged j;
-    j.probe = linear_probe(o.subject, o.train, o.test, probe);
-    j.knn = knn_probe(o.subject, o.train, o.test, kPooled, {}, {});
+    j.knn = knn_probe(f, kPooled, classes, {});
+    picture(untrained ? "neighbours-untrained.png" : "neighbours-learned.png",
+            neighbor_grid(o.subject.what, f, kPooled, o.train, o.test));
+    j.probe = linear_probe(f, blocks, classes, {});
     FewLabelProbeOptions few;
-    few.per_class = plan.per_class;
+    few.per_class = plan.per_class, few.draws = 3;
     few.block = block.empty() ? j.probe.chosen().block : block;
-    j.few = few_label_probe(o.subject, o.train, o.test, few);
+    j.few = few_label_probe(f, classes, few);
     progress.say(fmt::format("  {}: linear probe {:.1f} %, nearest neighbours {:.1f} %",
                              untrained ? "untrained" : "learned", 100 * j.probe.chosen().test,
                              100 * j.knn.accuracy));
-    picture(untrained ? "neighbours-untrained.png" : "neighbours-learned.png",
-            neighbor_grid(o.subject, o.train, o.test, kPooled, {}));
     return j;
   }
 };

@@ -84,23 +84,28 @@ void run_knn(const Common& common, const Options& o) {
     blocks = subject.encoder->block_names();
     blocks.push_back(kPooled);
   }
+  check_labelled(j.opened.train, j.opened.test);
+  const int classes = int(j.opened.train->classes().size());
   std::string text;
   Json results = Json::array();
   KnnResult result;  // the last: the network's output is the figure where all blocks are asked for
-  for (const std::string& block : blocks) {
-    result = knn_probe(subject, j.opened.train, j.opened.test, block, o.pooling, o.knn);
-    j.mention(result.bad_files);
-    text += fmt::format("  {:<10} {:>6} {:>6.1f} %\n", block, result.dims, 100 * result.accuracy);
-    results.push_back({{"block", block}, {"dims", result.dims}, {"accuracy", result.accuracy}});
+  for (const auto& group : groups_in_memory(subject, j.opened.train->size() + j.opened.test->size(),
+                                            blocks, o.pooling)) {
+    SplitFeatures f = features_of(subject, j.opened.train, j.opened.test, group, o.pooling);
+    j.mention(f.train.bad_files), j.mention(f.test.bad_files);
+    for (const std::string& block : group) {
+      result = knn_probe(f, block, classes, o.knn);
+      text += fmt::format("  {:<10} {:>6} {:>6.1f} %\n", block, result.dims, 100 * result.accuracy);
+      results.push_back({{"block", block}, {"dims", result.dims}, {"accuracy", result.accuracy}});
+    }
+    if (!o.picture.empty() && group.back() == blocks.back())
+      draw(o.picture, neighbor_grid(subject.what, f, group.back(), j.opened.train, j.opened.test));
   }
   Json object = j.facts("knn", result.protocol);
   object["accuracy"] = result.accuracy;
   object["block"] = result.block;
   object["results"] = results;
-  if (!o.picture.empty()) {
-    draw(o.picture, neighbor_grid(subject, j.opened.train, j.opened.test, result.block, o.pooling));
-    object["picture"] = o.picture;
-  }
+  if (!o.picture.empty()) object["picture"] = o.picture;
   print_result(
       common,
       fmt::format("{} on {}: {:.1f} % (block {})\n{}protocol: {}\n{}", subject.what, j.opened.data,
@@ -112,7 +117,7 @@ void run_knn(const Common& common, const Options& o) {
 void run_few_labels(const Common& common, const Options& o) {
   Judging j(common, o.subject);
   FewLabelProbeOptions options;
-  options.per_class = o.per_class, options.pooling = o.pooling, options.linear = o.linear;
+  options.per_class = o.per_class, options.linear = o.linear;
   options.block = o.block, options.seed = uint64_t(o.split_seed);
   if (o.block == "all") {
     ProbeOptions all;
@@ -121,7 +126,11 @@ void run_few_labels(const Common& common, const Options& o) {
     j.mention(p.bad_files);
     options.block = p.chosen().block;
   }
-  FewLabelProbe probe = few_label_probe(j.opened.subject, j.opened.train, j.opened.test, options);
+  check_labelled(j.opened.train, j.opened.test);
+  SplitFeatures f =
+      features_of(j.opened.subject, j.opened.train, j.opened.test, {options.block}, o.pooling);
+  j.mention(f.train.bad_files), j.mention(f.test.bad_files);
+  FewLabelProbe probe = few_label_probe(f, int(j.opened.train->classes().size()), options);
   Json object = j.facts("few-labels", probe.protocol);
   object["block"] = options.block;
   std::string text = fmt::format("{} on {}\n  {:<14} {:>22}\n", j.opened.subject.what,
@@ -136,11 +145,12 @@ void run_few_labels(const Common& common, const Options& o) {
   text += "protocol: " + probe.protocol + "\n";
   if (o.with_finetuning)
     for (bool from_scratch : {false, true}) {
-      FinetuneOptions f = o.finetune;
-      f.per_class.clear();
-      for (const FewLabelPoint& p : probe.points) f.per_class.push_back(p.per_class);
-      f.from_scratch = from_scratch, f.seed = options.seed;
-      Finetune curve = finetune(j.opened.loaded, o.subject.checkpoint, j.opened.data, f, j.say());
+      FinetuneOptions tuning = o.finetune;
+      tuning.per_class.clear();
+      for (const FewLabelPoint& p : probe.points) tuning.per_class.push_back(p.per_class);
+      tuning.from_scratch = from_scratch, tuning.seed = options.seed;
+      Finetune curve =
+          finetune(j.opened.loaded, o.subject.checkpoint, j.opened.data, tuning, j.say());
       const char* name = from_scratch ? "scratch" : "finetune";
       text += fmt::format("  {:<14} {:>22}\n", "labels a class",
                           from_scratch ? "from scratch" : "fine-tuned");

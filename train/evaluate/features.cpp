@@ -81,6 +81,18 @@ Features features_of(const Subject& subject, const DatasetPtr& data,
   return f;
 }
 
+SplitFeatures features_of(const Subject& subject, const DatasetPtr& train, const DatasetPtr& test,
+                          const std::vector<std::string>& blocks, const Pooling& pooling) {
+  return {features_of(subject, train, blocks, pooling),
+          features_of(subject, test, blocks, pooling)};
+}
+
+size_t SplitFeatures::find(const std::string& block) const {
+  for (size_t b = 0; b < train.blocks.size(); ++b)
+    if (train.blocks[b].block == block) return b;
+  fail(ErrorKind::failure, "features: block ", block, " was not gathered");
+}
+
 std::vector<std::vector<std::string>> groups_in_memory(const Subject& subject, int64_t samples,
                                                        const std::vector<std::string>& blocks,
                                                        const Pooling& pooling) {

@@ -29,6 +29,7 @@ struct BlockFeatures {
   Shape map;     // of one picture: [H, W, C]
   int grid = 1;  // averaged to [grid, grid, C]
   Tensor x;      // f32 [samples, grid * grid * C]
+  bool standardized = false;
 };
 struct Features {
   std::vector<BlockFeatures> blocks;  // as they were asked for
@@ -39,6 +40,14 @@ struct Features {
 // blocks: names of the encoder's blocks, or kPooled. ErrorKind::usage: an unknown one.
 Features features_of(const Subject& subject, const DatasetPtr& data,
                      const std::vector<std::string>& blocks, const Pooling& pooling);
+
+// Of both splits.
+struct SplitFeatures {
+  Features train, test;
+  size_t find(const std::string& block) const;  // its place in train.blocks and test.blocks
+};
+SplitFeatures features_of(const Subject& subject, const DatasetPtr& train, const DatasetPtr& test,
+                          const std::vector<std::string>& blocks, const Pooling& pooling);
 
 // The blocks in groups whose features of `samples` pictures take at most 1 GiB together, or one
 // each.

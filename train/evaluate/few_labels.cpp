@@ -3,62 +3,46 @@
 #include <cmath>
 #include <fmt/format.h>
 #include "train/data/shuffle.h"
-#include "train/evaluate/standardize.h"
 
 namespace autodidact {
 namespace {
 
-// per_class rows of each class in the order of a permutation by seed; empty where a class has
-// fewer.
-std::vector<int64_t> choose_rows(const std::vector<int32_t>& labels, int classes, int64_t per_class,
-                                 uint64_t seed) {
-  std::vector<int64_t> rows;
-  std::vector<int64_t> taken(size_t(classes), 0);
-  for (int64_t r :
-       permutation(int64_t(labels.size()), seed, Stream::subset, uint32_t(Choice::few_labels)))
-    if (taken[size_t(labels[size_t(r)])] < per_class)
-      ++taken[size_t(labels[size_t(r)])], rows.push_back(r);
-  return int64_t(rows.size()) == per_class * classes ? rows : std::vector<int64_t>();
-}
-
-Tensor rows_of(const Tensor& x, const std::vector<int64_t>& rows) {
-  Tensor y = empty({int(rows.size()), x.shape[1]});
-  for (size_t i = 0; i < rows.size(); ++i)
-    std::copy_n(ptr<float>(x) + rows[i] * x.shape[1], x.shape[1],
-                ptr<float>(y) + int64_t(i) * x.shape[1]);
-  return y;
+// per_class of these rows of each class, by a permutation; empty where a class has fewer.
+std::vector<int64_t> choose(const std::vector<int64_t>& rows, const std::vector<int32_t>& labels,
+                            int classes, int64_t per_class, uint64_t seed) {
+  std::vector<int64_t> chosen, taken(static_cast<size_t>(classes), 0);
+  for (int64_t i :
+       permutation(int64_t(rows.size()), seed, Stream::subset, uint32_t(Choice::few_labels))) {
+    const int64_t r = rows[size_t(i)];
+    const int32_t label = labels[size_t(r)];
+    if (label >= 0 && taken[size_t(label)] < per_class) ++taken[size_t(label)], chosen.push_back(r);
+  }
+  return int64_t(chosen.size()) == per_class * classes ? chosen : std::vector<int64_t>();
 }
 
 }  // namespace
 
-FewLabelProbe few_label_probe(const Subject& subject, const DatasetPtr& train,
-                              const DatasetPtr& test, const FewLabelProbeOptions& options) {
-  const int classes = int(train->classes().size());
-  HoldOut parts = hold_out(train, held_out_count(train->size()), options.seed);
-  Features kept = features_of(subject, parts.kept, {options.block}, options.pooling);
-  Features held = features_of(subject, parts.held, {options.block}, options.pooling);
-  Features unseen = features_of(subject, test, {options.block}, options.pooling);
-  Standardization s = statistics_of(kept.blocks[0].x);
-  for (Features* part : {&kept, &held, &unseen}) standardize(part->blocks[0].x, s);
-  for (int32_t label : kept.labels)
-    if (label < 0) fail(ErrorKind::data, "few labels: every training picture must have a label");
+FewLabelProbe few_label_probe(SplitFeatures& features, int classes,
+                              const FewLabelProbeOptions& options) {
+  const size_t b = features.find(options.block);
+  standardize(features, b);
+  const Tensor& x = features.train.blocks[b].x;
+  const std::vector<int32_t>& labels = features.train.labels;
+  const HeldOutRows rows = held_out_rows(int64_t(labels.size()), options.seed);
+  const std::vector<double>& rates = options.linear.rates;
 
   FewLabelProbe result;
-  const std::vector<double>& rates = options.linear.rates;
   for (int64_t per_class : options.per_class) {
     std::vector<double> on_held(rates.size(), 0.0);
     std::vector<std::vector<double>> on_test;
     for (int d = 0; d < options.draws; ++d) {
-      std::vector<int64_t> rows =
-          choose_rows(kept.labels, classes, per_class, options.seed + uint64_t(d));
-      if (rows.empty()) break;
-      std::vector<int32_t> labels;
-      for (int64_t r : rows) labels.push_back(kept.labels[size_t(r)]);
-      LinearClassifiers model =
-          fit_linear(rows_of(kept.blocks[0].x, rows), labels, classes, options.linear);
-      std::vector<double> a = accuracies(model, held.blocks[0].x, held.labels);
+      const uint64_t seed = options.seed + uint64_t(d);
+      std::vector<int64_t> few = choose(rows.kept, labels, classes, per_class, seed);
+      if (few.empty()) break;
+      LinearClassifiers model = fit_linear(x, labels, classes, options.linear, few);
+      std::vector<double> a = accuracies(model, x, labels, rows.held);
       for (size_t i = 0; i < a.size(); ++i) on_held[i] += a[i];
-      on_test.push_back(accuracies(model, unseen.blocks[0].x, unseen.labels));
+      on_test.push_back(accuracies(model, features.test.blocks[b].x, features.test.labels));
     }
     if (on_test.empty()) continue;
     const size_t rate = size_t(std::max_element(on_held.begin(), on_held.end()) - on_held.begin());
@@ -72,8 +56,9 @@ FewLabelProbe few_label_probe(const Subject& subject, const DatasetPtr& train,
       "linear probe on frozen features of block {} ({} numbers, standardised), mean of {} draws of "
       "labelled pictures; {}, at least {} steps, rate of {:g} chosen on {} held-out training "
       "pictures; tested on {}",
-      options.block, kept.blocks[0].x.shape[1], options.draws, options.linear.describe(),
-      options.linear.least_steps, fmt::join(rates, " "), held.labels.size(), test->size());
+      options.block, x.shape[1], options.draws, options.linear.describe(),
+      options.linear.least_steps, fmt::join(rates, " "), rows.held.size(),
+      features.test.labels.size());
   return result;
 }
 
@@ -87,7 +72,7 @@ Finetune finetune(const LoadedMethod& pretrained, const std::string& checkpoint,
     Recipe recipe;
     // The network and its pictures as they were; what concerns the training is set below.
     for (const char* key : {"model", "width", "groups", "imagenet_stem", "normalization",
-                            "image_size", "train_size", "crop_padding", "flip"})
+                            "image_size", "train_size", "test_size", "crop_padding", "flip"})
       if (const Recipe::Value* value = pretrained.recipe.find(key)) recipe.set(key, *value);
     recipe.set("data", data);
     recipe.set("labels_per_class", per_class);

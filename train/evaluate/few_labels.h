@@ -18,7 +18,6 @@ struct FewLabelProbeOptions {
   std::vector<int64_t> per_class = {1, 5, 20, 100};
   int draws = 5;  // of labelled pictures, seeds seed .. seed + draws - 1
   std::string block;
-  Pooling pooling;
   LinearOptions linear;
   uint64_t seed = 1;
 };
@@ -28,8 +27,8 @@ struct FewLabelProbe {
 };
 // Features are standardised by all training pictures, whose labels that does not need. The rate is
 // chosen for each number of labels by the mean over the draws on held-out training pictures.
-FewLabelProbe few_label_probe(const Subject& subject, const DatasetPtr& train,
-                              const DatasetPtr& test, const FewLabelProbeOptions& options);
+FewLabelProbe few_label_probe(SplitFeatures& features, int classes,
+                              const FewLabelProbeOptions& options);
 
 // Supervised training from a checkpoint's encoder, or of the same network from scratch.
 struct FinetuneOptions {

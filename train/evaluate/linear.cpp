@@ -76,9 +76,9 @@ void momentum_step(float* w, float* v, const float* g, int64_t n, float rate, fl
 }  // namespace
 
 LinearClassifiers fit_linear(const Tensor& x, const std::vector<int32_t>& labels, int classes,
-                             const LinearOptions& options) {
+                             const LinearOptions& options, const std::vector<int64_t>& rows) {
   check_matrix(x, labels, classes);
-  const int64_t n = x.shape[0];
+  const int64_t n = rows.empty() ? x.shape[0] : int64_t(rows.size());
   const int cols = x.shape[1], count = int(options.rates.size()), outputs = count * classes;
   const int batch = int(std::min<int64_t>(options.batch, n));
   const int64_t steps_an_epoch = (n + batch - 1) / batch;
@@ -94,24 +94,26 @@ LinearClassifiers fit_linear(const Tensor& x, const std::vector<int32_t>& labels
 
   for (int64_t epoch = 0; epoch < epochs; ++epoch) {
     std::vector<int64_t> order = permutation(n, options.seed, Stream::evaluate, uint32_t(epoch));
+    if (!rows.empty())
+      for (int64_t& sample : order) sample = rows[size_t(sample)];
     for (int64_t step = 0; step < steps_an_epoch; ++step) {
       const int64_t* sample = order.data() + step * batch;
-      const int rows = int(std::min<int64_t>(batch, n - step * batch));
-      parallel_for(rows, 16, [&](int64_t begin, int64_t end) {
+      const int taken = int(std::min<int64_t>(batch, n - step * batch));
+      parallel_for(taken, 16, [&](int64_t begin, int64_t end) {
         for (int64_t r = begin; r < end; ++r) {
           std::copy_n(xp + sample[r] * cols, cols, ptr<float>(rows_of_x) + r * cols);
           targets[size_t(r)] = labels[size_t(sample[r])];
         }
       });
-      linear_forward(logits, rows_of_x, m, rows);
-      cross_entropy_gradient(ptr<float>(logits), ptr<float>(bias_gradient), targets.data(), rows,
+      linear_forward(logits, rows_of_x, m, taken);
+      cross_entropy_gradient(ptr<float>(logits), ptr<float>(bias_gradient), targets.data(), taken,
                              count, classes);
       run(Cpu{}, Gemm<float>{.c = ptr<float>(gradient),
                              .a = ptr<float>(logits),
                              .b = ptr<float>(rows_of_x),
                              .m = outputs,
                              .n = cols,
-                             .k = rows,
+                             .k = taken,
                              .lda = outputs,
                              .ldb = cols,
                              .ldc = cols,
@@ -143,16 +145,20 @@ Tensor logits_of(const LinearClassifiers& model, const Tensor& x) {
 }
 
 std::vector<double> accuracies(const LinearClassifiers& model, const Tensor& x,
-                               const std::vector<int32_t>& labels) {
+                               const std::vector<int32_t>& labels,
+                               const std::vector<int64_t>& rows) {
   check_matrix(x, labels, model.classes);
   Tensor logits = logits_of(model, x);
   const size_t count = model.rates.size(), classes = size_t(model.classes);
+  const size_t n = rows.empty() ? labels.size() : rows.size();
   std::vector<double> right(count, 0.0);
-  const float* p = ptr<float>(logits);
-  for (size_t r = 0; r < labels.size(); ++r)
-    for (size_t i = 0; i < count; ++i, p += classes)
-      right[i] += std::max_element(p, p + classes) - p == labels[r];
-  for (double& a : right) a /= double(labels.size());
+  for (size_t i = 0; i < n; ++i) {
+    const size_t r = rows.empty() ? i : size_t(rows[i]);
+    const float* p = ptr<float>(logits) + r * count * classes;
+    for (size_t rate = 0; rate < count; ++rate, p += classes)
+      right[rate] += std::max_element(p, p + classes) - p == labels[r];
+  }
+  for (double& a : right) a /= double(n);
   return right;
 }
 

@@ -28,16 +28,18 @@ struct LinearClassifiers {
   Tensor weight, bias;  // [rates * classes, cols], [rates * classes]
 };
 
-// x: f32 [rows, cols], standardised; labels: rows of 0 .. classes-1. A rate that diverges leaves
+// x: f32 [rows, cols], standardised; labels: rows of 0 .. classes-1. rows: those of x that it is
+// trained on; none: all. A rate that diverges leaves
 // weights that are not finite; its accuracy is that of guessing class 0.
 LinearClassifiers fit_linear(const Tensor& x, const std::vector<int32_t>& labels, int classes,
-                             const LinearOptions& options);
+                             const LinearOptions& options, const std::vector<int64_t>& rows = {});
 
 // logits [rows, rates * classes]
 Tensor logits_of(const LinearClassifiers& model, const Tensor& x);
 
-// The part of the rows, in [0, 1], on which each rate's classifier is right.
+// The part of the rows (none: all), in [0, 1], on which each rate's classifier is right.
 std::vector<double> accuracies(const LinearClassifiers& model, const Tensor& x,
-                               const std::vector<int32_t>& labels);
+                               const std::vector<int32_t>& labels,
+                               const std::vector<int64_t>& rows = {});
 
 }  // namespace autodidact

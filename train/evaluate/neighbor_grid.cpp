@@ -4,8 +4,8 @@
 
 namespace autodidact {
 
-ImageGrid neighbor_grid(const Subject& subject, const DatasetPtr& train, const DatasetPtr& test,
-                        const std::string& block, const Pooling& pooling) {
+ImageGrid neighbor_grid(const std::string& what, const SplitFeatures& features,
+                        const std::string& block, const DatasetPtr& train, const DatasetPtr& test) {
   constexpr int kNeighbors = 8;
   constexpr size_t kQueries = 10;
   const std::vector<std::string>& classes = train->classes();
@@ -18,26 +18,31 @@ ImageGrid neighbor_grid(const Subject& subject, const DatasetPtr& train, const D
   }
   auto class_of = [&](int label) { return label < 0 ? std::string("?") : classes[size_t(label)]; };
 
-  Features bank = features_of(subject, train, {block}, pooling);
-  Features asked = features_of(subject, subset(test, queries, "queries"), {block}, pooling);
+  const size_t b = features.find(block);
+  const Tensor &bank = features.train.blocks[b].x, &all = features.test.blocks[b].x;
+  Tensor asked = empty({int(queries.size()), all.shape[1]});
+  for (size_t q = 0; q < queries.size(); ++q) {
+    Tensor row = view_rows(asked, int(q), int(q) + 1);
+    copy(row, view_rows(all, int(queries[q]), int(queries[q]) + 1));
+  }
   const int k = int(std::min<int64_t>(kNeighbors, train->size()));
-  Neighbors found = nearest_neighbors(asked.blocks[0].x, bank.blocks[0].x, k);
+  Neighbors found = nearest_neighbors(asked, bank, k);
 
   ImageGrid grid;
   grid.title = "Nearest neighbours";
   grid.subtitle = fmt::format(
       "{}; cosine similarity in block {} ({} numbers); left: test pictures, right: the "
       "nearest of {} training pictures",
-      subject.what, block, bank.blocks[0].x.shape[1], train->size());
+      what, block, bank.shape[1], train->size());
   grid.columns = 1 + k;
   for (size_t q = 0; q < queries.size(); ++q) {
     const int label = test->label(queries[q]);
-    grid.cells.push_back({test->image(queries[q], subject.side), class_of(label), Mark::query});
+    grid.cells.push_back({test->image(queries[q]), class_of(label), Mark::query});
     for (size_t n = q * size_t(k); n < (q + 1) * size_t(k); ++n) {
       const int neighbor = train->label(found.index[n]);
       Mark mark = Mark::none;
       if (label >= 0 && neighbor >= 0) mark = neighbor == label ? Mark::right : Mark::wrong;
-      grid.cells.push_back({train->image(found.index[n], subject.side),
+      grid.cells.push_back({train->image(found.index[n]),
                             fmt::format("{} {:.2f}", class_of(neighbor), found.similarity[n]),
                             mark});
     }

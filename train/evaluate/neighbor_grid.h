@@ -7,7 +7,7 @@
 namespace autodidact {
 
 // The queries are the first test picture of each class (at most ten), the same whatever is judged.
-ImageGrid neighbor_grid(const Subject& subject, const DatasetPtr& train, const DatasetPtr& test,
-                        const std::string& block, const Pooling& pooling);
+ImageGrid neighbor_grid(const std::string& what, const SplitFeatures& features,
+                        const std::string& block, const DatasetPtr& train, const DatasetPtr& test);
 
 }  // namespace autodidact

@@ -30,27 +30,39 @@ struct Probe {
   std::vector<ProbeRow> rows;
   size_t best = 0;  // by held_out
   int64_t trained_on = 0, held_out = 0, tested_on = 0;
-  std::vector<BadFile> bad_files;
+  std::vector<BadFile> bad_files;  // found when the features were gathered here
   std::string protocol;
   const ProbeRow& chosen() const { return rows[best]; }
   std::string table() const;  // one line a block, the chosen one marked
 };
+// Gathers the features of a few blocks at a time, as memory allows.
 Probe linear_probe(const Subject& subject, const DatasetPtr& train, const DatasetPtr& test,
                    const ProbeOptions& options, const Say& say = {});
+// Of these blocks of features that are there; standardises them in place.
+Probe linear_probe(SplitFeatures& features, const std::vector<std::string>& blocks, int classes,
+                   const ProbeOptions& options);
 
-// 10 % of the training pictures, at most 5,000.
-int64_t held_out_count(int64_t training_pictures);
+// Rows of the training part for choosing (10 %, at most 5,000, by seed) and for training.
+struct HeldOutRows {
+  std::vector<int64_t> kept, held;
+};
+HeldOutRows held_out_rows(int64_t training_pictures, uint64_t seed);
+
+// By the statistics of the training part; once.
+void standardize(SplitFeatures& features, size_t block);
 
 struct KnnResult {
   std::string block;
   int dims = 0;
   double accuracy = 0;  // in [0, 1]
-  int64_t bank = 0, tested_on = 0;
-  std::vector<BadFile> bad_files;
   std::string protocol;
 };
-KnnResult knn_probe(const Subject& subject, const DatasetPtr& train, const DatasetPtr& test,
-                    const std::string& block, const Pooling& pooling, const KnnOptions& options);
+// Of raw features: cosine similarity is asked of what the network puts out.
+KnnResult knn_probe(const SplitFeatures& features, const std::string& block, int classes,
+                    const KnnOptions& options);
+
+// ErrorKind::data where a split has no labels, or the splits' classes differ.
+void check_labelled(const DatasetPtr& train, const DatasetPtr& test);
 
 // The accuracy in [0, 1] of `voted` against `labels`.
 double accuracy_of(const std::vector<int32_t>& voted, const std::vector<int32_t>& labels);

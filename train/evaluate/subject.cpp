@@ -38,7 +38,7 @@ OpenedSubject open_subject(const SubjectRequest& request) {
   SourceOptions source{.split = "train", .side = o.loaded.side};
   if (o.data == keys.data) source.size = keys.train_size;
   DatasetPtr train = open_dataset(o.data, source);
-  source.size = 0, source.split = "test";
+  source.size = o.data == keys.data ? keys.test_size : 0, source.split = "test";
   if (!request.test.empty()) {
     o.test = open_dataset(request.test, source);
   } else if (has_split(o.data, "test")) {
