@@ -81,15 +81,14 @@ def sample(tensor, limit):
     return flat[::-(-flat.size // limit)] if limit else flat
 
 
-def write(path, limit, batch, size, sgd_lr, adamw_lr, adamw_eps, dtype=torch.float32, **options):
+def write(path, limit, batch, size, sgd_lr, adamw_lr, adamw_eps, steps_dtype, **options):
     torch.manual_seed(0)
     net = networks.build(classes=CLASSES, **options)
     fill(net)
     start = {k: v.clone() for k, v in net.state_dict().items()}
     tensor = away_from_kinks(net, batch, size)
     net.load_state_dict(start)
-    net.to(dtype)
-    x, labels = images(tensor, batch, size).to(dtype), torch.arange(batch) % CLASSES
+    x, labels = images(tensor, batch, size), torch.arange(batch) % CLASSES
     cross_entropy = torch.nn.functional.cross_entropy
     out = {}
     net.eval()
@@ -103,9 +102,12 @@ def write(path, limit, batch, size, sgd_lr, adamw_lr, adamw_eps, dtype=torch.flo
     for name, b in net.named_buffers():
         if b.ndim:
             out["buffer." + name] = sample(b, limit)
+    net.to(steps_dtype)
+    x = x.to(steps_dtype)
     for rule in ("sgd", "adamw"):
         net.load_state_dict(start)
-        optimizer = (torch.optim.SGD(net.parameters(), sgd_lr, momentum=0.9, weight_decay=5e-4,
+        # SGD's numbers are exact in f32, as our options keep them.
+        optimizer = (torch.optim.SGD(net.parameters(), sgd_lr, momentum=0.875, weight_decay=2**-11,
                                      nesterov=True) if rule == "sgd" else
                      torch.optim.AdamW(net.parameters(), adamw_lr, eps=adamw_eps, weight_decay=0.05))
         losses = []
@@ -123,7 +125,8 @@ def write(path, limit, batch, size, sgd_lr, adamw_lr, adamw_eps, dtype=torch.flo
         net.train()
     out = {k: numpy.ascontiguousarray(v, numpy.float32) for k, v in out.items()}
     described = dict(limit=limit, batch=batch, size=size, imagenet_stem=0, groups=8, width=0,
-                     images=tensor, sgd_lr=sgd_lr, adamw_lr=adamw_lr, adamw_eps=adamw_eps)
+                     images=tensor, sgd_lr=sgd_lr, adamw_lr=adamw_lr, adamw_eps=adamw_eps,
+                     steps_dtype="f64" if steps_dtype == torch.float64 else "f32")
     described.update(options)
     described["imagenet_stem"] = int(described["imagenet_stem"])
     save_file(out, path, {k: str(v) for k, v in described.items()})
@@ -156,9 +159,9 @@ def main():
     for case, (width, small, large, options) in CASES.items():
         path = folder / f"{case}.safetensors"
         if kind == "golden":
-            write(path, 24, 4, small, 0.01, 1e-3, 1e-8, width=width, **options)
-        else:  # small steps: in larger ones PyTorch's own f32 and f64 runs part by more than 1e-4
-            write(path, 0, 4, large, 1e-3, 1e-4, 1e-5, **options)
+            write(path, 24, 4, small, 2**-7, 1e-3, 1e-8, torch.float32, width=width, **options)
+        else:  # ten f32 steps of a wide network part from PyTorch's own f64 steps by up to 1e-2
+            write(path, 0, 4, large, 2**-7, 1e-3, 1e-8, torch.float64, **options)
         print(path, path.stat().st_size, "bytes")
 
 
