@@ -25,13 +25,11 @@ struct Options {
 // Sizes that take 8 minutes on 2 cores of the AVX2 class; fewer minutes see fewer pictures. What is
 // computed depends on --minutes, not on the clock: the same figures on any machine of a CPU class.
 struct Plan {
-  int64_t pictures = 10000;  // without labels
-  int64_t test_pictures = 2000;
   int64_t epochs, finetune_images;
   std::vector<int64_t> per_class = {5, 20, 100};
   explicit Plan(double minutes)
-      : epochs(std::max<int64_t>(1, std::llround(0.75 * minutes))),
-        finetune_images(std::max<int64_t>(640, std::llround(600 * minutes))) {}
+      : epochs(std::max<int64_t>(1, std::llround(1.25 * minutes))),
+        finetune_images(std::max<int64_t>(640, std::llround(1000 * minutes))) {}
 };
 
 struct Judged {  // one network
@@ -62,10 +60,7 @@ struct Demo {
   }
 
   Recipe recipe() const {
-    Recipe r("rotation-world-quick");
-    r.set("data", std::string("world"));
-    r.set("train_size", plan.pictures);
-    r.set("test_size", plan.test_pictures);
+    Recipe r("rotation-world-demo");
     r.set("epochs", plan.epochs);
     r.set("evaluate_every", (plan.epochs + 1) / 2);
     r.set("seed", options.seed);
@@ -133,8 +128,8 @@ void run_demo(const Common& common, const Options& o) {
   progress.log_to(demo.run.file("log.txt"));
   demo.run.write_environment();
 
-  demo.act(1, fmt::format("learn to tell rotations of {} pictures without labels, {} epochs",
-                          demo.plan.pictures, demo.plan.epochs));
+  demo.act(1, fmt::format("learn to tell rotations of pictures without labels, {} epochs",
+                          demo.plan.epochs));
   Recipe recipe = demo.recipe();
   RunResult trained = train_run(
       {"rotation", recipe, demo.pretext(), RunDirectory::Existing::overwrite, {}}, progress);
@@ -149,7 +144,7 @@ void run_demo(const Common& common, const Options& o) {
   request.checkpoint = demo.pretext();
   OpenedSubject learned_subject = open_subject(request);
   demo.picture("samples.png",
-               augmented_samples(learned_subject.train, learned_subject.subject.normalization, 4,
+               augmented_samples(learned_subject.train, learned_subject.subject.normalization, 2,
                                  true, uint64_t(o.seed)));
   demo.picture("learning-curves.png",
                learning_curves((std::filesystem::path(demo.pretext()) / "metrics.jsonl").string()));
@@ -202,7 +197,7 @@ void run_demo(const Common& common, const Options& o) {
       "\nHow each figure was made\n  rotation: {} pictures seen; all four turns of each test "
       "picture"
       "\n  {}\n  {}\n  few labels: {}\n  {}\n  {}\n\n",
-      demo.plan.epochs * learned_subject.train->size(), learned.probe.protocol,
+      4 * demo.plan.epochs * learned_subject.train->size(), learned.probe.protocol,
       learned.knn.protocol, learned.few.protocol, tuned.protocol, scratch.protocol);
   text += fmt::format("Done in {}. The run is {}; its pictures:\n", duration_text(demo.seconds()),
                       demo.run.path());
