@@ -13,7 +13,7 @@ torch_environment $install
 [[ -n $python ]] || { echo "compare: no PyTorch (bench/compare.sh --install JOB, or AUTODIDACT_TORCH_PYTHON)" >&2; exit 77; }
 [[ $# -gt 0 ]] || { sed -n '2,6s/^# //p' "$0" >&2; exit 2; }
 job=$1; shift
-cd "$root"
+cd "$root"; mkdir -p build
 { cmake --preset bench -DTESTS=OFF -DONEDNN=OFF && cmake --build --preset bench --target bench_jobs; } >build/compare.log 2>&1 ||
   { tail -n 20 build/compare.log >&2; exit 1; }
 export PYTHONDONTWRITEBYTECODE=1

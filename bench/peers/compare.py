@@ -33,7 +33,7 @@ class Side:
     def __init__(self, *command):
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True)
-        self.describes = self.process.stdout.readline().strip()
+        self.describes = self.process.stdout.readline().strip().upper()
 
     def rate(self, request, clock):
         self.process.stdin.write(request + "\n")
