@@ -61,8 +61,10 @@ struct Assembly {
   void load_encoder() {
     std::string path = find_checkpoint(keys.init);
     TensorFile file = read_weights(path);
-    load_strict(*method, file,
-                {.may_be_missing = {method->head()}, .may_be_extra = {"optimizer", method->head()}},
+    std::erase_if(file.tensors, [head = method->head() + "."](const auto& named) {
+      return named.first.rfind(head, 0) == 0;
+    });
+    load_strict(*method, file, {.may_be_missing = {method->head()}, .may_be_extra = {"optimizer"}},
                 path, &parameters);
   }
 
