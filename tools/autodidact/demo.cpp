@@ -190,11 +190,11 @@ void run_demo(const Common& common, const Options& o) {
   text += curve_row("linear probe, learned features", learned.few.points);
   text += curve_row("linear probe, untrained features", untrained.few.points);
   text +=
-      "\nLinear probes by block, learned (the deepest block is not the best: it has become a "
-      "rotation detector)\n" +
+      "\nLinear probes by block, learned (the best block is chosen on held-out training "
+      "pictures)\n" +
       learned.probe.table() + "untrained\n" + untrained.probe.table();
   text += fmt::format(
-      "\nHow each figure was made\n  rotation: {} pictures seen; all four turns of each test "
+      "\nHow each figure was made\n  rotation: {} views, all four turns of each training and test "
       "picture"
       "\n  {}\n  {}\n  few labels: {}\n  {}\n  {}\n\n",
       4 * demo.plan.epochs * learned_subject.train->size(), learned.probe.protocol,
