@@ -1,41 +1,20 @@
 // autodidact data info|check|show|export SRC: what the program sees in a data source.
 #include <fmt/format.h>
 #include <algorithm>
-#include <chrono>
-#include <filesystem>
-#include <iostream>
-#include <mutex>
 #include "engine/check.h"
 #include "kernels/parallel.h"
-#include "tools/autodidact/command.h"
-#include "train/data/dataset.h"
+#include "tools/autodidact/data.h"
 #include "train/data/export.h"
 #include "train/data/names.h"
-#include "train/data/shuffle.h"
-#include "train/pictures/canvas.h"
 
 namespace autodidact {
-namespace {
 
-using Json = nlohmann::ordered_json;
-
-struct DataOptions {
-  std::string source, out;
-  SourceOptions open;
-  double cap = 0.01;
-  int64_t count = 0;
-  int side = 0;
-  bool overwrite = false;
-  std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
-};
-
-DatasetPtr open(DataOptions& o) {
+DatasetPtr open_source(DataOptions& o) {
   o.open.side = o.side;
   return open_dataset(o.source, o.open);
 }
 
-// The keys that every command's object has.
-Json object_of(const DataOptions& o, const char* what, const std::string& protocol) {
+Json data_object(const DataOptions& o, const char* what, const std::string& protocol) {
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - o.start;
   return {{"command", std::string("data ") + what},
           {"seed", o.open.seed},
@@ -44,6 +23,8 @@ Json object_of(const DataOptions& o, const char* what, const std::string& protoc
           {"protocol", protocol},
           {"source", printable(o.source)}};
 }
+
+namespace {
 
 // Up to n samples spread evenly over the data set.
 std::vector<int64_t> spread(int64_t n, int64_t size) {
@@ -63,7 +44,7 @@ struct Sizes {
 
 void info(DataOptions& o, const Common& common) {
   constexpr int64_t kLooked = 64;
-  DatasetPtr data = open(o);
+  DatasetPtr data = open_source(o);
   const auto& classes = data->classes();
   std::vector<int64_t> count(classes.size());
   int64_t unlabelled = 0;
@@ -109,7 +90,7 @@ void info(DataOptions& o, const Common& common) {
   row("manifest", fmt::format("{:016x}", data->manifest()));
   for (auto& note : data->notes()) row("left out", note);
 
-  Json object = object_of(o, "info", "sizes of " + std::to_string(looked) + " samples");
+  Json object = data_object(o, "info", "sizes of " + std::to_string(looked) + " samples");
   object["samples"] = data->size();
   object["splits"] = splits;
   if (looked) {
@@ -124,7 +105,7 @@ void info(DataOptions& o, const Common& common) {
 }
 
 void check_all(DataOptions& o, const Common& common) {
-  DatasetPtr data = open(o);
+  DatasetPtr data = open_source(o);
   std::vector<std::string> reasons(size_t(data->size()));  // "": it decodes
   parallel_for(data->size(), 8, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) try {
@@ -144,7 +125,7 @@ void check_all(DataOptions& o, const Common& common) {
     }
   text += fmt::format("{} samples, {} damaged\n", reasons.size(), damaged.size());
   for (auto& note : data->notes()) text += "left out: " + note + "\n";
-  Json object = object_of(o, "check", "every picture decoded in full");
+  Json object = data_object(o, "check", "every picture decoded in full");
   object["samples"] = reasons.size();
   object["cap"] = o.cap;
   object["damaged"] = damaged;
@@ -156,61 +137,15 @@ void check_all(DataOptions& o, const Common& common) {
          " %; remove them or allow more with --cap");
 }
 
-// A grid of samples, class by class where there are classes.
-void show(DataOptions& o, const Common& common) {
-  DatasetPtr data = open(o);
-  const auto& classes = data->classes();
-  const int64_t wanted = std::min<int64_t>(o.count > 0 ? o.count : 100, data->size());
-  auto order = permutation(data->size(), o.open.seed, Stream::subset, 0);
-  std::vector<int64_t> chosen(order.begin(), order.begin() + wanted);
-  if (!classes.empty()) {
-    // As many of each class as fit, in rows of one class.
-    std::vector<int64_t> taken(classes.size());
-    const int64_t each = std::max<int64_t>(1, wanted / int64_t(classes.size()));
-    chosen.clear();
-    for (int64_t i : order) {
-      int label = data->label(i);
-      if (label >= 0 && taken[size_t(label)] < each && int64_t(chosen.size()) < wanted)
-        ++taken[size_t(label)], chosen.push_back(i);
-    }
-    std::stable_sort(chosen.begin(), chosen.end(),
-                     [&](int64_t a, int64_t b) { return data->label(a) < data->label(b); });
-  }
-  ImageGrid grid;
-  grid.title = data->describe();
-  grid.subtitle =
-      fmt::format("{} of {} samples, {}", chosen.size(), data->size(),
-                  classes.empty() ? "no labels" : fmt::format("{} classes", classes.size()));
-  grid.columns = 10;
-  for (int64_t i : chosen) {
-    GridCell cell;
-    if (int label = data->label(i); label >= 0) cell.caption = classes[size_t(label)];
-    try {
-      cell.image = data->image(i, 320);
-    } catch (const Error& e) {
-      if (e.kind != ErrorKind::data) throw;
-      std::cerr << "autodidact: " << e.what() << '\n';
-      cell.caption = "damaged";
-    }
-    grid.cells.push_back(std::move(cell));
-  }
-  draw(o.out, grid);
-  Json object = object_of(o, "show", "samples chosen by the seed");
-  object["picture"] = printable(o.out);
-  object["shown"] = chosen;
-  print_result(common, fmt::format("{} samples drawn to {}\n", chosen.size(), printable(o.out)),
-               object);
-}
-
 void export_to(DataOptions& o, const Common& common) {
-  DatasetPtr data = open(o);
+  DatasetPtr data = open_source(o);
   if (o.count > 0 && o.count < data->size()) {
     std::vector<int64_t> first(size_t(o.count), 0);
     for (size_t i = 0; i < first.size(); ++i) first[i] = int64_t(i);
     data = subset(data, std::move(first), "the first " + std::to_string(o.count));
   }
   auto files = export_dataset(o.out, *data, o.side, o.overwrite);
-  Json object = object_of(o, "export", "pictures as the program decodes them");
+  Json object = data_object(o, "export", "pictures as the program decodes them");
   object["samples"] = data->size();
   object["files"] = files;
   std::string text = fmt::format("{} samples written to", data->size());
@@ -227,6 +162,7 @@ void add_data(CLI::App& app, Common& common) {
       "a split.\n"
       "Examples:\n  autodidact data info photos/\n  autodidact data check photos/ --cap 0.05\n"
       "  autodidact data show world:test --out test.png\n"
+      "  autodidact data show world --recipe rotation-world-quick --out augmented.png\n"
       "  autodidact data export world:train --count 5000 --out x.npy,y.npy");
   data->require_subcommand(1);
   auto o = std::make_shared<DataOptions>();
@@ -246,12 +182,16 @@ void add_data(CLI::App& app, Common& common) {
   check->add_option("--cap", o->cap, "damaged pictures that are allowed, as a part of all (0.01)")
       ->check(CLI::Range(0.0, 1.0))
       ->type_name("PART");
-  auto* shown = add("show", "a picture of samples with their labels", show);
+  auto* shown =
+      add("show", "a picture of samples with their labels, or of their augmentations", show_data);
   shown->add_option("--out", o->out, "the picture, .png or .svg")->required()->type_name("FILE");
   shown
       ->add_option("--count", o->count, "how many samples (100)")
 
       ->check(CLI::Range(1, 2000));
+  shown->add_option("--recipe", o->recipe, "a row a sample: as this recipe's training sees it")
+      ->type_name("NAME|FILE");
+  shown->add_option("--set", o->sets, "key=value over the recipe")->type_name("KEY=VALUE");
   auto* exported = add("export", "write as x.npy[,y.npy] or as a folder of PNG files", export_to);
   exported->add_option("--out", o->out, "x.npy, x.npy,y.npy or a folder")
       ->required()

@@ -1,0 +1,100 @@
+// autodidact data show: a picture of samples as they are, or as a recipe's augmentation makes them.
+#include <fmt/format.h>
+#include <algorithm>
+#include <iostream>
+#include "engine/check.h"
+#include "tools/autodidact/data.h"
+#include "train/classification.h"
+#include "train/data/names.h"
+#include "train/data/shuffle.h"
+#include "train/pictures/augmented.h"
+
+namespace autodidact {
+namespace {
+
+// n samples chosen by the seed; where there are classes, as many of each, class by class.
+std::vector<int64_t> choose(const Dataset& data, int64_t n, uint64_t seed) {
+  auto order = permutation(data.size(), seed, Stream::subset, uint32_t(Choice::shown));
+  const size_t classes = data.classes().size();
+  if (classes == 0) return {order.begin(), order.begin() + n};
+  const int64_t each = std::max<int64_t>(1, n / int64_t(classes));
+  std::vector<int64_t> taken(classes), chosen;
+  for (int64_t i : order) {
+    int label = data.label(i);
+    if (label >= 0 && taken[size_t(label)] < each && int64_t(chosen.size()) < n)
+      ++taken[size_t(label)], chosen.push_back(i);
+  }
+  std::stable_sort(chosen.begin(), chosen.end(),
+                   [&](int64_t a, int64_t b) { return data.label(a) < data.label(b); });
+  return chosen;
+}
+
+ImageGrid plain_grid(const Dataset& data, const std::vector<int64_t>& chosen) {
+  ImageGrid grid;
+  grid.columns = 10;
+  for (int64_t i : chosen) {
+    GridCell cell;
+    if (int label = data.label(i); label >= 0) cell.caption = data.classes()[size_t(label)];
+    try {
+      cell.image = data.image(i, 320);
+    } catch (const Error& e) {
+      if (e.kind != ErrorKind::data) throw;
+      std::cerr << "autodidact: " << e.what() << '\n';
+      cell.caption = "damaged";
+    }
+    grid.cells.push_back(std::move(cell));
+  }
+  return grid;
+}
+
+struct ShownKeys {
+  AugmentationKeys augmentation;
+  std::string rotations = "none";
+  int64_t seed = 1;
+  void visit(Keys& k) {
+    augmentation.visit(k);
+    k("rotations", rotations, "as train rotation takes it", {"none", "random", "all"});
+    k("seed", seed, "of the augmentation", 0, int64_t(1) << 62);
+  }
+};
+
+Augmentation augmentation_of(const DataOptions& o) {
+  Recipe recipe = o.recipe.empty() ? Recipe() : Recipe(o.recipe);
+  for (auto& s : o.sets) recipe.set(s);
+  ShownKeys keys;
+  recipe.read(keys);
+  Augmentation a = keys.augmentation.options(uint64_t(keys.seed));
+  if (keys.rotations != "none")
+    a.rotation = keys.rotations == "all" ? Rotation::all : Rotation::random;
+  return a;
+}
+
+}  // namespace
+
+void show_data(DataOptions& o, const Common& common) {
+  const bool augmented = !o.recipe.empty() || !o.sets.empty();
+  DatasetPtr data = open_source(o);
+  const int64_t wanted = o.count > 0 ? o.count : augmented ? 10 : 100;
+  auto chosen = choose(*data, std::min(wanted, data->size()), o.open.seed);
+  ImageGrid grid;
+  if (augmented) {
+    const Augmentation a = augmentation_of(o);
+    const int side = o.side > 0 ? o.side : data->side() > 0 ? data->side() : 224;
+    grid = augmented_grid(data, chosen, side, a, a.rotation == Rotation::all ? 2 : 8);
+  } else {
+    grid = plain_grid(*data, chosen);
+  }
+  const std::string labels =
+      data->classes().empty() ? "no labels" : fmt::format("{} classes", data->classes().size());
+  grid.title = data->describe();
+  grid.subtitle = fmt::format("{} of {} samples, {}{}", chosen.size(), data->size(), labels,
+                              o.recipe.empty() ? "" : ", as " + o.recipe + " sees them");
+  draw(o.out, grid);
+  Json object = data_object(o, "show", "samples chosen by the seed");
+  object["picture"] = printable(o.out);
+  object["shown"] = chosen;
+  print_result(common, fmt::format("{} samples drawn to {}\n", chosen.size(), printable(o.out)),
+               object);
+}
+
+}  // namespace autodidact
