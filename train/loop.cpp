@@ -172,18 +172,28 @@ class Loop {
             ? t.run.checkpoints().load_last([&](const std::string& m) { t.progress.warn(m); })
             : std::nullopt;
     if (!last) return;
-    for (auto& [name, now] : t.facts) {
-      auto then = last->facts.find(name);
-      if (then != last->facts.end() && then->second != now)
-        fail(ErrorKind::usage, "--resume: ", name, " has changed since the checkpoint\n--- then\n",
-             then->second, "\n--- now\n", now);
-    }
+    refuse_changes(last->facts);
     load_strict(t.method, last->file, {.may_be_extra = {"optimizer"}}, "checkpoint", &t.parameters);
     load_optimizer(last->file, t.parameters, t.optimizer, "checkpoint");
     step_ = last->step, metrics_lines_ = last->metrics_lines;
     interval_ = Interval::parse(last->facts.at("interval"));
     t.loader.seek(last->epoch, last->batch);
     t.progress.say("resuming after step " + std::to_string(step_));
+  }
+
+  // Going on with other data or settings would end in a run that nobody can repeat.
+  void refuse_changes(const std::map<std::string, std::string>& then) const {
+    std::string changes;
+    for (auto& [name, now] : t.facts) {
+      auto old = then.find(name);
+      if (old == then.end() || old->second == now) continue;
+      changes += name == "recipe" ? recipe_differences(old->second, now)
+                                  : name + ": " + old->second + " then, " + now + " now\n";
+    }
+    if (!changes.empty())
+      fail(ErrorKind::usage, "--resume: this is not the run that the checkpoint is of:\n", changes,
+           "Resume with the settings of ", t.run.file("config.toml"),
+           ", or start another run with --init");
   }
 
   void take_step(const Batch& batch) {

@@ -117,7 +117,8 @@ RunResult train_run(const RunRequest& request, Progress& progress) {
   RunDirectory run(request.out, request.existing);  // first: a refusal costs nothing
   Assembly a(request);
   progress.log_to(run.file("log.txt"));
-  run.write("config.toml", a.recipe.resolved());
+  // A resumed run has it, and keeps it: the loop refuses other settings.
+  if (!run.resumes()) run.write("config.toml", a.recipe.resolved());
   run.write_environment();
   progress.say(a.data.train->describe());
   progress.say(std::to_string(a.parameters.count()) + " parameters");

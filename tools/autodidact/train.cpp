@@ -1,5 +1,6 @@
 // autodidact train METHOD
 #include <fmt/format.h>
+#include <filesystem>
 #include <memory>
 #include "engine/arena.h"
 #include "kernels/parallel.h"
@@ -17,8 +18,15 @@ struct Options {
   bool resume = false, overwrite = false, dry = false;
 };
 
+std::string out_of(const Options& o) { return o.out.empty() ? "runs/" + o.method : o.out; }
+
 Recipe recipe_of(const Options& o) {
-  Recipe recipe = o.recipe.empty() ? Recipe() : Recipe(o.recipe);
+  // A run goes on with its own settings unless others are named.
+  std::string own = o.resume && o.recipe.empty() ? out_of(o) + "/config.toml" : "";
+  std::error_code none;
+  Recipe recipe = std::filesystem::exists(own, none) ? Recipe(own)
+                  : o.recipe.empty()                 ? Recipe()
+                                                     : Recipe(o.recipe);
   for (const std::string& s : o.sets) recipe.set(s);
   for (auto& [key, value] : {std::pair<const char*, const std::string&>{"data", o.data},
                              {"init", o.init},
@@ -45,11 +53,10 @@ void print_dry_run(const Common& common, const RunRequest& request) {
 }
 
 void run_train(const Common& common, const Options& o) {
-  RunRequest request{o.method, recipe_of(o), o.out, RunDirectory::Existing::refuse, o.graph};
+  RunRequest request{o.method, recipe_of(o), out_of(o), RunDirectory::Existing::refuse, o.graph};
   if (o.resume) request.existing = RunDirectory::Existing::resume;
   if (o.overwrite) request.existing = RunDirectory::Existing::overwrite;
   if (o.dry) return print_dry_run(common, request);
-  if (request.out.empty()) request.out = "runs/" + o.method;
   Progress progress(common.quiet     ? Loudness::quiet
                     : common.verbose ? Loudness::verbose
                                      : Loudness::normal);
@@ -89,7 +96,7 @@ void add_train(CLI::App& app, Common& common) {
       "runs/r\n"
       "  autodidact train supervised --data photos/ --init runs/r --set labels_per_class=20 --out "
       "runs/few\n"
-      "  autodidact train rotation --recipe rotation-world-quick --resume --out runs/rotation");
+      "  autodidact train rotation --resume --out runs/rotation");
   c->add_option("METHOD", o->method, "rotation or supervised")->required();
   c->add_option("--recipe", o->recipe,
                 "a recipe inside the program (`autodidact recipes`) or a TOML file");

@@ -1,0 +1,123 @@
+#!/usr/bin/env bash
+# A training run under attack: killed, stopped, started twice, resumed with other settings, with damaged files, on a
+# full disk. What must hold: nothing is lost, the end is the same bytes, the exit code says what happened.
+#   training.sh PROGRAM
+set -uo pipefail
+program=$1
+work=$(mktemp -d)
+trap '[[ -z ${mounted:-} ]] || umount "$mounted"; rm -rf "$work"' EXIT
+bad=0
+complain() { echo "training.sh: $1"; bad=1; }
+# No test split: these runs are about bytes, not about accuracy.
+"$program" data export world:train --count 320 --out "$work/x.npy,$work/y.npy" >/dev/null || exit 1
+settings=(--data "$work/x.npy,$work/y.npy" --set model=resnet26 --set width=8 --set groups=4 --set batch_size=32
+          --set checkpoint_every=3 --set log_every=1 -q)
+short=("${settings[@]}" --set epochs=2)
+long=("${settings[@]}" --set epochs=1000)
+runs() {   # runs CODE TEXT ARGUMENTS...: the exit code, and TEXT in what was printed
+  local code=$1 text=$2; shift 2
+  "$program" "$@" >"$work/out" 2>"$work/err"; local status=$?
+  [[ $status -eq $code ]] || { complain "$*: exit code $status, expected $code"; cat "$work/err"; }
+  cat "$work/out" "$work/err" | grep -aqF -- "$text" || { complain "$*: printed no '$text'"; cat "$work/out" "$work/err"; }
+}
+without_time() { sed -E 's/, "seconds": [^,}]*//' "$1/metrics.jsonl"; }
+last() { echo "$1/checkpoints/$(cat "$1/checkpoints/last")"; }
+same_end() {   # same_end RUN: ended as the reference did, and left nothing behind
+  cmp -s "$(last "$work/reference")" "$(last "$1")" || complain "$1: the final checkpoint differs"
+  cmp -s <(without_time "$work/reference") <(without_time "$1") || complain "$1: metrics.jsonl differs"
+  [[ -z $(find "$1" -name '*.tmp-*') ]] || complain "$1: a temporary file is left"
+}
+wait_for() {   # wait_for FILE: until it is there, at most 60 s
+  for _ in $(seq 600); do [[ -s $1 ]] && return 0; sleep 0.1; done
+  complain "$1 did not appear"; return 1
+}
+
+# Any number of threads.
+runs 0 "" train rotation "${short[@]}" --out "$work/reference"
+for threads in 1 2 3; do
+  runs 0 "" train rotation "${short[@]}" --threads $threads --out "$work/threads$threads"
+  same_end "$work/threads$threads"
+done
+
+# Killed five times, while it starts and at different steps, and resumed.
+lines() { cat "$1/metrics.jsonl" 2>/dev/null | wc -l; }
+for target in 0 2 5 11 16; do
+  resume=(); [[ ! -e $work/killed/.lock ]] || resume=(--resume)
+  "$program" train rotation "${short[@]}" "${resume[@]}" --out "$work/killed" >/dev/null 2>&1 &
+  pid=$!
+  for _ in $(seq 1200); do [[ $(lines "$work/killed") -lt $target ]] || break; sleep 0.05; done
+  kill -KILL $pid 2>/dev/null || complain "ended before line $target of metrics.jsonl"
+  wait $pid 2>/dev/null
+done
+runs 0 "" train rotation "${short[@]}" $([[ ! -e $work/killed/.lock ]] || echo --resume) --out "$work/killed"
+same_end "$work/killed"
+
+# Signals: a checkpoint on USR1; INT and TERM stop with one, and the run can go on.
+for name in INT TERM; do
+  run=$work/signal$name
+  "$program" train rotation "${long[@]}" --out "$run" >/dev/null 2>"$work/err" &
+  pid=$!
+  wait_for "$run/checkpoints/last" || break
+  kill -USR1 $pid; sleep 0.2
+  kill -$name $pid
+  begin=$SECONDS; wait $pid; status=$?
+  [[ $status -eq $([[ $name == INT ]] && echo 130 || echo 143) ]] || complain "SIG$name: exit code $status"
+  [[ $((SECONDS - begin)) -le 10 ]] || complain "SIG$name: took longer than 10 s"
+  grep -q "a checkpoint is saved" "$work/err" || complain "SIG$name: did not say that a checkpoint is saved"
+  "$program" inspect "$run" >/dev/null || complain "SIG$name: the checkpoint is damaged"
+done
+
+# A second process is refused while the first works; an existing run is refused without a word about it.
+"$program" train rotation "${long[@]}" --out "$work/locked" >/dev/null 2>&1 &
+pid=$!
+wait_for "$work/locked/.lock"; sleep 0.3
+for how in "" --resume --overwrite; do
+  runs 2 "in use by the process $pid on" train rotation "${short[@]}" $how --out "$work/locked"
+done
+kill -KILL $pid; wait $pid 2>/dev/null
+runs 2 "--resume goes on with it" train rotation "${short[@]}" --out "$work/reference"
+runs 2 "no run to resume" train rotation "${short[@]}" --resume --out "$work/none"
+mkdir "$work/photos"; : >"$work/photos/a.jpg"
+runs 2 "not a run" train rotation "${short[@]}" --overwrite --out "$work/photos"
+
+# Other settings: refused, the difference named, the run unharmed.
+before=$(cat "$work/reference/config.toml" "$work/reference/metrics.jsonl" | md5sum)
+runs 2 "learning_rate: 0.1 then, 0.5 now" train rotation "${short[@]}" --set learning_rate=0.5 --resume --out "$work/reference"
+runs 2 "epochs: 2 then, 3 now" train rotation "${short[@]}" --set epochs=3 --resume --out "$work/reference"
+runs 2 "unknown key rotations" train supervised "${short[@]}" --resume --out "$work/reference"
+[[ $before == $(cat "$work/reference/config.toml" "$work/reference/metrics.jsonl" | md5sum) ]] || complain "a refused resume changed the run"
+runs 2 "did you mean learning_rate?" train rotation "${short[@]}" --set learning_rte=1 --out "$work/none"
+runs 2 "epochs must be from" train rotation "${short[@]}" --set epochs=0 --out "$work/none"
+runs 2 "neither a file nor a recipe" train rotation --recipe nothing --out "$work/none"
+runs 3 "no such file or folder" train rotation --data "$work/nowhere" --out "$work/none2"
+[[ ! -e $work/none ]] || complain "a refused run left its directory"
+
+# The newest checkpoint is damaged: the one before it is taken, and the end is the same. All damaged: exit code 6.
+cp -r "$work/reference" "$work/flipped"
+newest=$(last "$work/flipped")
+printf '\377' | dd of="$newest" bs=1 seek=$(($(stat -c %s "$newest") - 7)) conv=notrunc status=none
+runs 6 "does not have its checksum" inspect "$work/flipped"
+runs 0 "" train rotation "${short[@]}" --resume --out "$work/flipped"
+grep -q "does not have its checksum; going back to" "$work/err" || complain "going back was not said"
+same_end "$work/flipped"
+cp -r "$work/reference" "$work/cut"
+for f in "$work"/cut/checkpoints/step-*; do truncate -s -1 "$f"; done
+runs 6 "the older ones are damaged too" train rotation "${short[@]}" --resume --out "$work/cut"
+
+# A loss that is not finite: exit code 4, and the last checkpoint is sound.
+runs 4 "learning rate" train rotation "${short[@]}" --set learning_rate=1000 --set momentum=0.99 --set epochs=20 --out "$work/nan"
+[[ ! -e $work/nan/checkpoints/last ]] || "$program" inspect "$work/nan" >/dev/null || complain "a checkpoint that is not sound"
+
+# A full disk: exit code 1, the path named, earlier checkpoints sound.
+mkdir "$work/disk"
+size=$(stat -c %s "$(last "$work/reference")")
+if [[ $EUID -eq 0 ]] && mount -t tmpfs -o size=$((4 * size)) tmpfs "$work/disk" 2>/dev/null; then
+  mounted=$work/disk
+  head -c $((3 * size / 2)) /dev/zero >"$work/disk/ballast"   # room for two checkpoints and a half
+  runs 1 "checkpoints/step-" train rotation "${short[@]}" --out "$work/disk/run"
+  "$program" inspect "$work/disk/run" >/dev/null || complain "full disk: the earlier checkpoint is damaged"
+  [[ -z $(find "$work/disk/run" -name '*.tmp-*') ]] || complain "full disk: a temporary file is left"
+else
+  echo "SKIPPED: training.sh: a full disk: needs the right to mount a tmpfs"
+fi
+exit $bad
