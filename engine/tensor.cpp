@@ -73,9 +73,15 @@ Tensor empty(const Shape& shape, Dtype dtype, Device device) {
 
 void fill(Tensor& t, double value) {
   switch (t.dtype) {
-    case Dtype::i32: std::fill_n(ptr<int32_t>(t), t.size(), int32_t(value)); break;
-    case Dtype::i64: std::fill_n(ptr<int64_t>(t), t.size(), int64_t(value)); break;
-    case Dtype::u8: std::fill_n(ptr<uint8_t>(t), t.size(), uint8_t(value)); break;
+    case Dtype::i32:
+      std::fill_n(ptr<int32_t>(t), t.size(), int32_t(value));
+      break;
+    case Dtype::i64:
+      std::fill_n(ptr<int64_t>(t), t.size(), int64_t(value));
+      break;
+    case Dtype::u8:
+      std::fill_n(ptr<uint8_t>(t), t.size(), uint8_t(value));
+      break;
     default:
       dispatch(t, [&]<class T>(auto queue, T) {
         run(queue, Fill<T>{.y = ptr<T>(t), .n = t.size(), .value = value});

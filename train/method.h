@@ -36,7 +36,7 @@ class Method {
   virtual Encoder& encoder() = 0;
   virtual Tensor logits(const Tensor& images) const = 0;  // [N, outputs()]
   virtual Normalization normalization() const = 0;        // of untouched pictures
-  virtual void visit(Visitor& v) = 0;    // everything that a checkpoint holds
+  virtual void visit(Visitor& v) = 0;                     // everything that a checkpoint holds
   virtual std::string head() const = 0;  // the module that is not part of the encoder, by its name
   virtual std::vector<std::string> outputs() const = 0;  // what the head's outputs mean
 };

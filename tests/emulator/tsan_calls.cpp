@@ -23,7 +23,8 @@ void __tsan_func_exit() {}
 SIZE(1)
 SIZE(2)
 SIZE(4)
-SIZE(8) SIZE(16)
+SIZE(8)
+SIZE(16)
 #undef SIZE
 
     void __tsan_read_range(void* p, size_t n) {
@@ -84,8 +85,6 @@ ATOMIC(16, uint16_t)
 ATOMIC(32, uint32_t)
 ATOMIC(64, uint64_t)
 #undef ATOMIC
-    void __tsan_atomic_thread_fence(int) {
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-}
+void __tsan_atomic_thread_fence(int) { std::atomic_thread_fence(std::memory_order_seq_cst); }
 
 }  // extern "C"

@@ -76,8 +76,7 @@ Figure learning_curves(const std::string& metrics_file) {
   }
   Figure figure;
   figure.title = "Learning to tell rotations, without labels";
-  figure.subtitle =
-      "training: cropped, mirrored and turned pictures; test split: all four turns";
+  figure.subtitle = "training: cropped, mirrored and turned pictures; test split: all four turns";
   LinePlot left{"Cross entropy", "epoch", "nats"}, right{"Accuracy", "epoch", "% right"};
   left.lines = {loss, test_loss}, right.lines = {accuracy, test_accuracy};
   left.guides = {{"chance", std::log(4.0)}}, right.guides = {{"chance", 25}};
