@@ -18,7 +18,7 @@ AUTODIDACT_ISA=plain runs 0 "class      plain" doctor
 AUTODIDACT_ISA=sse9 runs 1 "AUTODIDACT_ISA" doctor
 runs 0 "rotation-world-quick" recipes
 runs 0 '"recipes":[{"name":"rotation-cifar10"' recipes --json
-runs 0 'model = "resnet26"' recipes rotation-world-quick
+runs 0 'model = "resnet18"' recipes rotation-world-quick
 runs 2 "did you mean rotation-world-quick?" recipes rotation-world-quik
 "$program" recipes rotation-world-quick >"$work/recipe.toml" 2>/dev/null
 [[ $(head -c 12 "$work/recipe.toml") == "# Rotation o" ]] || complain "a printed recipe is not the recipe alone"
