@@ -259,7 +259,7 @@ TEST_CASE("world gates: rotation, and what it teaches") {
   MESSAGE("linear probe, untrained: ", untrained);
   CHECK(untrained <= 55);
 
-  fit(net, 8, 32, Rotation::all);
+  fit(net, 10, 32, Rotation::all);
   double rotation = network_accuracy(net, Rotation::all);
   MESSAGE("rotation: ", rotation);
   CHECK(rotation >= 80);
