@@ -46,10 +46,10 @@ one() {   # one NAME COMMAND...: passes with exit 0, is skipped with 77
   esac
 }
 
-build() {   # build PRESET [cmake arguments]
-  local preset=$1; shift
+build() {   # build PRESET TARGET [cmake arguments]
+  local preset=$1 target=$2; shift 2
   seconds_at "build $preset"
-  { cmake --preset "$preset" "$@" && cmake --build --preset "$preset"; } >"$log/build" 2>&1 && return 0
+  { cmake --preset "$preset" "$@" && cmake --build --preset "$preset" --target "$target"; } >"$log/build" 2>&1 && return 0
   tail -n 40 "$log/build"
   failed=$((failed + 1)); failures+=("build $preset")
   return 1
@@ -64,7 +64,7 @@ if wants house; then
   one "format" tools/check_format.sh
 fi
 if wants release || wants scripts; then
-  if build release; then
+  if build release all; then
     if wants release; then
       doctests "engine, best CPU class" build/release/tests/engine_tests
       doctests "train, best CPU class" build/release/tests/train_tests
@@ -79,19 +79,19 @@ if wants release || wants scripts; then
     fi
   fi
 fi
-if wants emulated && build emulated -DPROGRAM=OFF; then
+if wants emulated && build emulated emulator_tests -DPROGRAM=OFF; then
   doctests "emulator" build/emulated/tests/emulator_tests
 fi
 if wants sanitize; then
   compiler=$(command -v clang++-14 || command -v clang++ || command -v g++)   # the second compiler, where it is
-  if build sanitize -DCMAKE_CXX_COMPILER="$compiler"; then
+  if build sanitize all -DCMAKE_CXX_COMPILER="$compiler"; then
     doctests "engine, address and undefined-behaviour sanitizers" build/sanitize/tests/engine_tests
     doctests "train, address and undefined-behaviour sanitizers" build/sanitize/tests/train_tests
   fi
 fi
 if wants cuda; then
   if command -v nvcc >/dev/null; then
-    build cuda -DPROGRAM=OFF -DTESTS=OFF && passed=$((passed + 1))
+    build cuda all -DPROGRAM=OFF -DTESTS=OFF && passed=$((passed + 1))
   else
     echo "SKIPPED: nvcc compiles every .cu: no CUDA toolkit"; skipped=$((skipped + 1))
   fi
