@@ -27,9 +27,7 @@ SIZE(8)
 SIZE(16)
 #undef SIZE
 
-    void __tsan_read_range(void* p, size_t n) {
-  note(p, n, Kind::read, CODE);
-}
+void __tsan_read_range(void* p, size_t n) { note(p, n, Kind::read, CODE); }
 void __tsan_write_range(void* p, size_t n) { note(p, n, Kind::write, CODE); }
 void __tsan_vptr_read(void**) {}
 void __tsan_vptr_update(void**, void*) {}
