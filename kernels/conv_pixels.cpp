@@ -184,6 +184,7 @@ void sum_pixels(const PixelSums<T>& p, const PixelGrid& grid, const PixelBlocks&
     const float* block_weights = packed + int64_t(taps) * c0 * padded_columns(p.columns);
     for (int j = j0; j < j1; j += kMaxPanel) {
       const int vectors = panel_vectors(p.columns - j);
+      const int64_t panel_floats = int64_t(taps) * channels * vectors * kLanes;
       RowsTile<T> t;
       t.b = block_weights + int64_t(taps) * channels * j;
       t.segments = segments.data(), t.segment_count = segment_count;
@@ -196,6 +197,8 @@ void sum_pixels(const PixelSums<T>& p, const PixelGrid& grid, const PixelBlocks&
         const int begin = tiles.begin(tile), end = tiles.begin(tile + 1);
         for (int i = begin; i < end; ++i) t.a[i - begin] = a[i], t.c[i - begin] = y[i] + j;
         t.partial = partial.data() + int64_t(pixels) * (j - j0) + int64_t(begin) * vectors * kLanes;
+        if (j + kMaxPanel < j1)  // the next panel comes from L3 or memory
+          prefetch_share(t.b + panel_floats, 0, 1, panel_floats * 4, tile, tiles.count);
         multiply_rows(end - begin, vectors, t);
       }
     }

@@ -17,8 +17,8 @@
 namespace autodidact {
 namespace {
 
-constexpr int kUnitPixels = 512;
-constexpr int kGroupChannels = 64;  // output channels of a task: 512 pixels of them fill 128 KiB
+constexpr int kUnitPixels = 256;
+constexpr int kGroupChannels = 64;  // output channels of a task: 256 pixels of them take 64 KiB
 constexpr int kTasksWanted = 16;
 constexpr int64_t kShareFloats = 4 << 20;  // of all shares together, beyond one
 
@@ -139,6 +139,8 @@ void weights_task(float* share, const ConvBackwardWeights<T>& p, const WeightBlo
             const int vectors = panel_vectors(columns - j);
             for (int t = 0; t < tiles.count; ++t) {
               const int begin = tiles.begin(t), height = tiles.begin(t + 1) - begin;
+              prefetch_share(target + height * vectors * kLanes, 0, 1,
+                             height * vectors * kLanes * 4, 0, 1);
               multiply_outer(height, vectors, target, dy.data() + int64_t(begin) * pixels, x + j,
                              offsets.data(), pixels, unit == first_unit);
               target += height * vectors * kLanes;

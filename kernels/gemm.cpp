@@ -1,7 +1,7 @@
 // GEMM: C is cut into blocks of kBlockRows x kBlockColumns, one chunk of work each; a block packs
 // its columns of B, kBlockK at a time (a panel stays in L1, the block in L2), and reads A where it
-// lies (staged only to widen or to transpose). A product with few blocks and a long k is split
-// along k too, the parts added in order.
+// lies (staged to widen, to transpose, and where its rows would all fall on the same cache sets). A
+// product with few blocks and a long k is split along k too, the parts added in order.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/gemm.cpp"
 #include <hwy/foreach_target.h>
@@ -15,6 +15,8 @@
 namespace autodidact {
 namespace {
 constexpr int kBlockRows = 192, kBlockColumns = 256, kBlockK = 256;
+constexpr int kAliasedPitch = 1024;  // floats: 4 KiB, the reach of the sets of L1
+constexpr int kPackRows = 8;         // of B at a time, so that its rows are read to their end
 // Splitting k: aim at this many chunks, each of at least kSplitK.
 constexpr int kChunksWanted = 16, kSplitK = 512;
 
@@ -43,7 +45,8 @@ namespace autodidact::HWY_NAMESPACE {
 template <class T, class Out>
 void gemm_block(const Gemm<T, Out>& g, int m0, int m1, int n0, int n1, int k0, int k1) {
   const int rows = m1 - m0, columns = n1 - n0, packed = padded_columns(columns);
-  const bool staged = g.transpose_a || !std::is_same_v<T, float>;
+  const bool aliased = g.lda % kAliasedPitch == 0 && rows > kMaxRows && columns > kMaxPanel;
+  const bool staged = g.transpose_a || !std::is_same_v<T, float> || aliased;
   const int blocks = std::max(1, ceil_div(k1 - k0, kBlockK));
   const int block_k = std::min(kBlockK, k1 - k0);
   Scratch<float> b_block(int64_t(block_k) * packed);
@@ -52,23 +55,26 @@ void gemm_block(const Gemm<T, Out>& g, int m0, int m1, int n0, int n1, int k0, i
 
   for (int block = 0; block < blocks; ++block) {
     const int begin = k0 + block * kBlockK, depth = std::min(kBlockK, k1 - begin);
-    for (int j = 0; j < columns; j += kMaxPanel) {
-      int64_t row = begin, column = n0 + j;
-      pack_panel(b_block.data() + int64_t(depth) * j,
-                 g.b + (g.transpose_b ? column * g.ldb + row : row * g.ldb + column), g.ldb,
-                 g.transpose_b, depth, std::min(kMaxPanel, columns - j), panel_vectors(columns - j),
-                 float(g.alpha));
-    }
+    const int step = g.transpose_b ? depth : kPackRows;
+    for (int i = 0; i < depth; i += step)
+      for (int j = 0; j < columns; j += kMaxPanel) {
+        const int64_t row = begin + i, column = n0 + j;
+        const int vectors = panel_vectors(columns - j);
+        pack_panel(b_block.data() + int64_t(depth) * j + int64_t(i) * vectors * kLanes,
+                   g.b + (g.transpose_b ? column * g.ldb + row : row * g.ldb + column), g.ldb,
+                   g.transpose_b, std::min(step, depth - i),
+                   std::min(vectors * kLanes, columns - j), vectors, float(g.alpha));
+      }
     const float* a = a_block.data();
     int64_t a_pitch = depth;
     if (g.transpose_a) {
       transpose(a_block.data(), depth, g.a + begin * g.lda + m0, g.lda, depth, rows, 1.0f);
+    } else if (staged) {
+      for (int i = 0; i < rows; ++i)
+        widen(a_block.data() + int64_t(i) * depth, g.a + (m0 + i) * g.lda + begin, depth);
     } else if constexpr (std::is_same_v<T, float>) {
       a = g.a + m0 * g.lda + begin;
       a_pitch = g.lda;
-    } else {
-      for (int i = 0; i < rows; ++i)
-        widen(a_block.data() + int64_t(i) * depth, g.a + (m0 + i) * g.lda + begin, depth);
     }
     const Segment whole{0, depth};
     for (int j = 0; j < columns; j += kMaxPanel) {
