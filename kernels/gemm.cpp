@@ -171,16 +171,19 @@ void gemm_plain(const Gemm<T, Out>& g) {
     Scratch<A> sums(g.n);
     for (int64_t i = begin; i < end; ++i) {
       const int64_t element = i / g.m, row = i % g.m;
-      const T* a = g.a + element * g.stride_a + (g.transpose_a ? row : row * g.lda);
-      const T* b = g.b + element * g.stride_b;
+      // Offsets, not pointers: with k = 0 the operands may have no memory to point into.
+      const int64_t a = element * g.stride_a + (g.transpose_a ? row : row * g.lda);
+      const int64_t b = element * g.stride_b;
       const int64_t a_step = g.transpose_a ? g.lda : 1;
       for (int j = 0; j < g.n; ++j) sums[j] = 0;
       if (g.transpose_b) {
         for (int j = 0; j < g.n; ++j)
-          for (int k = 0; k < g.k; ++k) sums[j] += A(a[k * a_step]) * A(b[j * g.ldb + k]);
+          for (int k = 0; k < g.k; ++k)
+            sums[j] += A(g.a[a + k * a_step]) * A(g.b[b + j * g.ldb + k]);
       } else {
         for (int k = 0; k < g.k; ++k)
-          for (int j = 0; j < g.n; ++j) sums[j] += A(a[k * a_step]) * A(b[k * g.ldb + j]);
+          for (int j = 0; j < g.n; ++j)
+            sums[j] += A(g.a[a + k * a_step]) * A(g.b[b + k * g.ldb + j]);
       }
       Out* c = g.c + element * g.stride_c + row * g.ldc;
       for (int j = 0; j < g.n; ++j) {
@@ -197,6 +200,8 @@ template <class T, class Out>
 void run(Cpu, Gemm<T, Out> g) {
   if constexpr (std::is_same_v<T, double>) {
     gemm_plain(g);
+  } else if (g.k == 0) {
+    gemm_plain(g);  // the sum over nothing: only the epilogue is left
   } else {
     for_cpu_class(&gemm_plain<T, Out>, &N_AVX2::gemm<T, Out>, &N_AVX3::gemm<T, Out>)(g);
   }
