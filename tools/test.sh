@@ -64,7 +64,7 @@ if wants house; then
   one "format" tools/check_format.sh
 fi
 if wants release || wants scripts; then
-  if build release all; then
+  if build release all -DTESTS=ON; then   # the demo leaves a build without them
     if wants release; then
       doctests "engine, best CPU class" build/release/tests/engine_tests
       doctests "train, best CPU class" build/release/tests/train_tests

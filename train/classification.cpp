@@ -68,13 +68,17 @@ static double count_right(const Tensor& logits, const int32_t* labels) {
   return right;
 }
 
+// i32, a label an input: the turns where pictures were turned, otherwise the data's.
+static Tensor labels_of(const Batch& batch, const NetworkInput& in) {
+  if (in.turns) return in.turns;
+  Tensor labels = empty({batch.count}, Dtype::i32);
+  std::copy_n(batch.labels.begin(), batch.count, ptr<int32_t>(labels));
+  return labels;
+}
+
 Tensor Classification::loss(const Batch& batch, Metrics& metrics) {
   NetworkInput in = augment(batch, augmentation_, dtype_);
-  Tensor labels = in.turns;
-  if (!labels) {
-    labels = empty({batch.count}, Dtype::i32);
-    std::copy(batch.labels.begin(), batch.labels.begin() + batch.count, ptr<int32_t>(labels));
-  }
+  Tensor labels = labels_of(batch, in);
   Tensor logits = model_(in.x);
   Tensor loss = cross_entropy(logits, labels, float(keys_.label_smoothing));
   metrics = {{"loss", double(ptr<const float>(loss)[0])},
@@ -95,11 +99,7 @@ Metrics Classification::evaluate(const DatasetPtr& data) {
   for (int64_t b = 0; b < loader.batches_per_epoch(); ++b) {
     const Batch& batch = loader.next();
     NetworkInput in = augment(batch, untouched, dtype_);
-    Tensor labels = in.turns;
-    if (!labels) {
-      labels = empty({batch.count}, Dtype::i32);
-      std::copy(batch.labels.begin(), batch.labels.begin() + batch.count, ptr<int32_t>(labels));
-    }
+    Tensor labels = labels_of(batch, in);
     Tensor logits = model_(in.x);
     int n = logits.shape[0];
     loss += double(ptr<const float>(cross_entropy(logits, labels, 0.0f))[0]) * n;
