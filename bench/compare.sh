@@ -2,6 +2,7 @@
 # One job, ours against PyTorch in the same run: pairs A B A B .., medians, the machine's ceilings.
 #   bench/compare.sh [--install] JOB [--pairs N] [--threads N] [--clock wall|cpu] [--compile]
 #   JOB: resnet18-cifar-train resnet18-cifar-infer resnet26-cifar-train gemm conv
+# gemm and conv are compared with oneDNN too where it is installed (libdnnl-dev).
 # Needs a Python with PyTorch: $AUTODIDACT_TORCH_PYTHON, or build/torch-env, which --install makes
 # from PyPI. The last line is `JOB: 1.23 times PyTorch (ours .., theirs ..; CLASS; N pairs)`.
 set -euo pipefail
@@ -11,10 +12,11 @@ install=
 [[ ${1:-} != --install ]] || { install=--install; shift; }
 torch_environment $install
 [[ -n $python ]] || { echo "compare: no PyTorch (bench/compare.sh --install JOB, or AUTODIDACT_TORCH_PYTHON)" >&2; exit 77; }
-[[ $# -gt 0 ]] || { sed -n '2,6s/^# //p' "$0" >&2; exit 2; }
+[[ $# -gt 0 ]] || { sed -n '2,7s/^# //p' "$0" >&2; exit 2; }
 job=$1; shift
 cd "$root"; mkdir -p build
-{ cmake --preset bench -DTESTS=OFF -DONEDNN=OFF && cmake --build --preset bench --target bench_jobs; } >build/compare.log 2>&1 ||
+onednn=OFF; [[ ! -e /usr/include/dnnl.hpp ]] || onednn=ON   # Debian's libdnnl-dev
+{ cmake --preset bench -DTESTS=OFF -DONEDNN=$onednn && cmake --build --preset bench --target bench_jobs; } >build/compare.log 2>&1 ||
   { tail -n 20 build/compare.log >&2; exit 1; }
 export PYTHONDONTWRITEBYTECODE=1
 exec "$python" bench/peers/compare.py "$job" build/bench/bench/bench_jobs "$@"

@@ -5,6 +5,7 @@
 //   train NETWORK BATCH | infer NETWORK BATCH        32x32 images, f32, SGD with momentum
 //   gemm BATCH M N K TRANSPOSE_A TRANSPOSE_B | conv N SIZE IN OUT KERNEL STRIDE PASS
 //   fma | stream                                     the machine's ceilings
+//   onednn gemm .. | onednn conv ..                  the same by oneDNN, where it is built in
 #include <sys/resource.h>
 #include <chrono>
 #include <functional>
@@ -15,6 +16,9 @@
 #include "kernels/conv.h"
 #include "kernels/gemm.h"
 #include "models/encoder.h"
+#ifdef HAS_ONEDNN
+#include "bench/peers/onednn.h"
+#endif
 
 namespace autodidact {
 namespace {
@@ -65,7 +69,24 @@ Job network_job(std::istringstream& line, bool train) {
   return {[network] { network->infer(); }, double(batch)};
 }
 
-Job gemm_job(std::istringstream& line) {
+// Whose kernels a job runs.
+struct Ours {
+  template <class P>
+  void operator()(P p) const {
+    run(Cpu{}, p);
+  }
+};
+#ifdef HAS_ONEDNN
+struct OneDnn {
+  template <class P>
+  void operator()(P p) const {
+    onednn::run(p);
+  }
+};
+#endif
+
+template <class Kernels>
+Job gemm_job(std::istringstream& line, Kernels kernels) {
   int batch, m, n, k, ta, tb;
   check(bool(line >> batch >> m >> n >> k >> ta >> tb), "bench_jobs: gemm BATCH M N K TA TB");
   Tensor a = numbers({batch, m, k}), b = numbers({batch, k, n}), c = empty({batch, m, n});
@@ -84,10 +105,11 @@ Job gemm_job(std::istringstream& line) {
                       .stride_a = int64_t(m) * k,
                       .stride_b = int64_t(k) * n,
                       .stride_c = int64_t(m) * n};
-  return {[a, b, c, product] { run(Cpu{}, product); }, 2.0 * batch * m * double(n) * k};
+  return {[a, b, c, product, kernels] { kernels(product); }, 2.0 * batch * m * double(n) * k};
 }
 
-Job conv_job(std::istringstream& line) {
+template <class Kernels>
+Job conv_job(std::istringstream& line, Kernels kernels) {
   int n, size, in, out, kernel, stride;
   std::string pass;
   check(bool(line >> n >> size >> in >> out >> kernel >> stride >> pass),
@@ -96,16 +118,14 @@ Job conv_job(std::istringstream& line) {
   Tensor x = numbers({n, size, size, in}), w = numbers({out, kernel, kernel, in});
   Tensor y = numbers({n, s.out_h(), s.out_w(), out}), dx = empty_like(x), dw = empty_like(w);
   double flop = 2.0 * double(y.size()) * kernel * kernel * in;
-  const float *px = ptr<float>(x), *pw = ptr<float>(w);
-  float* py = ptr<float>(y);
+  auto job = [&](auto pass_of) {
+    return Job{[=, keep = std::array{x, w, y, dx, dw}] { kernels(pass_of); }, flop};
+  };
   if (pass == "forward")
-    return {[=] { run(Cpu{}, ConvForward<float>{py, px, pw, nullptr, s}); }, flop};
+    return job(ConvForward<float>{ptr<float>(y), ptr<float>(x), ptr<float>(w), nullptr, s});
   if (pass == "data")
-    return {[=] { run(Cpu{}, ConvBackwardData<float>{ptr<float>(dx), py, pw, s}); }, flop};
-  return {[=, keep = std::array{x, w, y}] {
-            run(Cpu{}, ConvBackwardWeights<float>{ptr<float>(dw), nullptr, py, px, s});
-          },
-          flop};
+    return job(ConvBackwardData<float>{ptr<float>(dx), ptr<float>(y), ptr<float>(w), s});
+  return job(ConvBackwardWeights<float>{ptr<float>(dw), nullptr, ptr<float>(y), ptr<float>(x), s});
 }
 
 Job fma_job() {
@@ -134,8 +154,14 @@ Job make_job(const std::string& request) {
   std::string kind;
   line >> kind;
   if (kind == "train" || kind == "infer") return network_job(line, kind == "train");
-  if (kind == "gemm") return gemm_job(line);
-  if (kind == "conv") return conv_job(line);
+  if (kind == "gemm") return gemm_job(line, Ours());
+  if (kind == "conv") return conv_job(line, Ours());
+#ifdef HAS_ONEDNN
+  if (kind == "onednn") {
+    line >> kind;
+    return kind == "gemm" ? gemm_job(line, OneDnn()) : conv_job(line, OneDnn());
+  }
+#endif
   if (kind == "fma") return fma_job();
   if (kind == "stream") return stream_job();
   fail(ErrorKind::usage, "bench_jobs: train, infer, gemm, conv, fma or stream, got ", request);
@@ -168,7 +194,11 @@ int main(int argc, char** argv) try {
   std::string request, current;
   Job job;
   std::cout.precision(9);
+#ifdef HAS_ONEDNN
+  std::cout << name(cpu_class()) << " onednn" << std::endl;
+#else
   std::cout << name(cpu_class()) << std::endl;
+#endif
   while (std::getline(std::cin, request)) {
     if (request != current) {  // the first run of a job warms up
       job = {};

@@ -1,9 +1,10 @@
-// A two-layer network on the engine: what the tape holds, and what backward leaves. Build: cmake
-// --build --preset release
-// --target tape; run: build/release/examples/tape
+// A two-layer network on the engine: what the tape holds, and what backward leaves. Build and run:
+//   cmake --preset release && cmake --build --preset release --target tape
+//   build/release/examples/tape
 #include <iostream>
 #include "engine/module.h"
 #include "engine/ops.h"
+#include "engine/optimizer.h"
 #include "engine/random.h"
 
 using namespace autodidact;
@@ -26,6 +27,7 @@ int main() {
   Rng rng(1);
   TwoLayers model(rng);
   Parameters parameters(model);  // one flat buffer of values, one of gradients
+  Optimizer optimizer(parameters, {.momentum = 0});
 
   // Exclusive or: no line separates the classes, so the hidden layer has to learn something.
   Tensor x = tensor_of<float>({4, 2}, {0, 0, 0, 1, 1, 0, 1, 1});
@@ -37,10 +39,7 @@ int main() {
       std::cout << "The tape of one step, oldest node first:\n" << tape_text(loss) << '\n';
     if (step % 50 == 0) std::cout << "step " << step << "  loss " << ptr<float>(loss)[0] << '\n';
 
-    parameters.zero_grad();
     backward(loss);
-    float* w = ptr<float>(parameters.value);
-    const float* dw = ptr<const float>(parameters.grad);
-    for (int64_t i = 0; i < parameters.size(); ++i) w[i] -= 0.5f * dw[i];
+    optimizer.update(0.5);  // w -= 0.5 dw
   }
 }

@@ -4,7 +4,7 @@
 set -euo pipefail
 build=(g++ cmake ninja-build pkg-config ccache libhwy-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libfmt-dev
        libxxhash-dev libjpeg-dev libpng-dev libstb-dev libcairo2-dev)
-test=(doctest-dev libbenchmark-dev libboost-context-dev binutils)
+test=(doctest-dev libbenchmark-dev libboost-context-dev libdnnl-dev clang-format-14 binutils)
 packages=("${build[@]}")
 [[ ${1:-build} == test ]] && packages+=("${test[@]}")
 

@@ -1,5 +1,5 @@
 """The driver of bench/compare.sh: asks our program and PyTorch's in turn (A B A B ..), takes
-medians, and says how the two compare.
+medians, and says how the two compare; beside GEMM and convolutions oneDNN, where it is built in.
 
     compare.py JOB OUR_PROGRAM [--pairs N] [--threads N] [--clock wall|cpu] [--compile]
 
@@ -8,6 +8,7 @@ of a machine that others use at the same time."""
 
 import argparse
 import math
+import os
 import pathlib
 import statistics
 import subprocess
@@ -30,10 +31,12 @@ JOBS = {  # name: (pairs, unit, what one unit of work is divided by, requests)
 
 
 class Side:
-    def __init__(self, *command):
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        text=True)
-        self.describes = self.process.stdout.readline().strip().upper()
+    def __init__(self, *command, threads):
+        self.process = subprocess.Popen([*command, str(threads)], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True,
+                                        env=os.environ | {"OMP_NUM_THREADS": str(threads)})
+        self.describes, *self.also = self.process.stdout.readline().split()
+        self.describes = self.describes.upper()
 
     def rate(self, request, clock):
         self.process.stdin.write(request + "\n")
@@ -57,34 +60,47 @@ def main():
     pairs, unit, scale, requests = JOBS[given.job]
     pairs = given.pairs or pairs
     here = pathlib.Path(__file__).resolve().parent
-    ours = Side(given.program, str(given.threads))
-    theirs = Side(sys.executable, str(here / "jobs.py"), str(given.threads),
-                  *(["--compile"] if given.compile else []))
+    ours = Side(given.program, threads=given.threads)
+    theirs = Side(sys.executable, str(here / "jobs.py"), "--clock", given.clock,
+                  *(["--compile"] if given.compile else []), threads=given.threads)
+    onednn = None
+    if "onednn" in ours.also and given.job in ("gemm", "conv"):
+        onednn = Side(given.program, threads=given.threads)
     fma = statistics.median(ours.rate("fma", given.clock) for _ in range(5)) / 1e9
     stream = statistics.median(ours.rate("stream", given.clock) for _ in range(5)) / 1e9
     print(f"{ours.describes}, PyTorch {theirs.describes}, {given.threads} threads, "
           f"{given.clock} clock; ceilings: {fma:.0f} GFLOP/s fused multiply-adds, "
           f"{stream:.1f} GB/s triad", flush=True)
-    ratios, last = [], ""
+    ratios, to_onednn, last = [], [], ""
     for request in requests:
-        for side in (ours, theirs):  # sets the job up, warms up
-            side.rate(request, given.clock)
-        a, b = [], []
-        for _ in range(pairs):
-            a.append(ours.rate(request, given.clock) / scale)
-            b.append(theirs.rate(request, given.clock) / scale)
+        sides = [(ours, request), (theirs, request)]
+        if onednn:
+            sides.append((onednn, "onednn " + request))
+        for side, job in sides:  # sets the job up, warms up
+            side.rate(job, given.clock)
+        rates = [[side.rate(job, given.clock) / scale for side, job in sides] for _ in range(pairs)]
+        a, b, *c = zip(*rates)
         ratio = statistics.median(a) / statistics.median(b)
         ratios.append(ratio)
         spread = sorted(x / y for x, y in zip(a, b))
         clock = "" if given.clock == "wall" else " of CPU time"
         last = (f"{ratio:.2f} times PyTorch (ours {statistics.median(a):.1f}, theirs "
                 f"{statistics.median(b):.1f} {unit}{clock}; {ours.describes}; {pairs} pairs)")
+        beside = ""
+        if onednn:
+            to_onednn.append(statistics.median(a) / statistics.median(c[0]))
+            beside = f"; {to_onednn[-1]:.2f} times oneDNN ({statistics.median(c[0]):.1f})"
         if len(requests) > 1:
-            print(f"{request}: {last}", flush=True)
+            print(f"{request}: {last}{beside}", flush=True)
         else:
             print(f"single pairs: {spread[0]:.2f} to {spread[-1]:.2f}")
+    def mean_of(x):
+        return math.exp(sum(map(math.log, x)) / len(x))
+
+    if to_onednn:
+        print(f"{given.job}: {mean_of(to_onednn):.2f} times oneDNN (geometric mean)")
     if len(requests) > 1:
-        mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+        mean = mean_of(ratios)
         last = (f"{mean:.2f} times PyTorch (geometric mean of {len(requests)} shapes; "
                 f"{ours.describes}; {pairs} pairs)")
     print(f"{given.job}: {last}")

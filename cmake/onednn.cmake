@@ -1,0 +1,10 @@
+# oneDNN as Debian has it (libdnnl-dev), for benchmarks and tests. Its own package file asks for OpenCL, which we do not use.
+find_path(DNNL_INCLUDE dnnl.hpp)
+find_library(DNNL_LIBRARY dnnl)
+if(NOT DNNL_INCLUDE OR NOT DNNL_LIBRARY)
+  message(FATAL_ERROR "-DONEDNN=ON needs oneDNN (Debian: libdnnl-dev)")
+endif()
+add_library(onednn INTERFACE)
+target_include_directories(onednn SYSTEM INTERFACE ${DNNL_INCLUDE})
+target_link_libraries(onednn INTERFACE ${DNNL_LIBRARY})
+target_compile_definitions(onednn INTERFACE HAS_ONEDNN)
