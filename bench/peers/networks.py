@@ -16,13 +16,22 @@ def initialise(net):
     return net
 
 
+class ResNet(torchvision.models.ResNet):
+    def blocks(self, x):
+        """stem, layer1 .. layer4."""
+        outputs = [self.maxpool(self.relu(self.bn1(self.conv1(x))))]
+        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
+            outputs.append(stage(outputs[-1]))
+        return outputs
+
+
 def resnet(depth=18, width=64, imagenet_stem=False, classes=10):
     """torchvision's, with channels scaled to `width` in the first stage and, for small images, a
     3x3 stem without the max-pool."""
     kind, depths = {18: (torchvision.models.resnet.BasicBlock, [2, 2, 2, 2]),
                     34: (torchvision.models.resnet.BasicBlock, [3, 4, 6, 3]),
                     50: (torchvision.models.resnet.Bottleneck, [3, 4, 6, 3])}[depth]
-    net = torchvision.models.ResNet(kind, depths, num_classes=classes)
+    net = ResNet(kind, depths, num_classes=classes)
     if width != 64:
         net.inplanes = width
         net.bn1 = nn.BatchNorm2d(width)

@@ -1,18 +1,18 @@
 """Learning parity: a rotation recipe of train/recipes in PyTorch (the same network, schedule and
 augmentation on the same pictures, random numbers of its own), then the same linear probe.
 
-    autodidact data export world:train --count 10000 --out train-x.npy,train-y.npy
-    autodidact data export world:test --out test-x.npy,test-y.npy
-    rotation_world.py --train train-x.npy,train-y.npy --test test-x.npy,test-y.npy [--seeds 1,2,3]
+    rotation_world.py --train X.npy,Y.npy --test X.npy,Y.npy --seed N [--recipe NAME] --out F.json
 
-A line a seed: rotation accuracy on all four turns of every test picture, and the probe of the block
-that held-out training pictures choose. The last line is the means. Ours: `autodidact train rotation
---recipe rotation-world-quick --set seed=1` and `autodidact evaluate linear`."""
+The pictures are those of `autodidact data export`. The object that is written has the keys of
+`autodidact evaluate linear --json` that matter here, and the accuracy on all four turns of every
+test picture as `rotation`. rotation_world.sh runs both sides and prints the table."""
 
 import argparse
+import json
 import math
+import os
 import pathlib
-import statistics
+import time
 import tomllib
 
 import numpy
@@ -24,22 +24,44 @@ import networks
 RECIPES = pathlib.Path(__file__).resolve().parents[2] / "train" / "recipes"
 MEANS = {"half": ([0.5] * 3, [0.5] * 3),
          "cifar10": ([125.3 / 255, 123.0 / 255, 113.9 / 255], [63.0 / 255, 62.1 / 255, 66.7 / 255])}
+# What train() below does, and the only values of these keys that it knows.
+FIXED = {"optimizer": "sgd", "schedule": "cosine", "decay_scalars": True, "label_smoothing": 0.0,
+         "dtype": "f32", "init": "", "freeze": "none", "labels_per_class": 0, "image_size": 0}
 RATES = [0.1, 0.03, 0.01, 0.003, 0.001, 0.0003]  # of the probe: train/evaluate/linear.h
 
 
-def load(pair):
-    x, y = pair.split(",")
-    pictures = torch.from_numpy(numpy.load(x)).permute(0, 3, 1, 2).contiguous()  # u8 [N, 3, S, S]
-    return pictures, torch.from_numpy(numpy.load(y)).long()
+def read_recipe(name):
+    """The keys' defaults are those of train/loop.h and train/classification.h."""
+    recipe = {"train_size": 0, "test_size": 0, "model": "resnet18", "width": 0, "groups": 8,
+              "imagenet_stem": False, "rotations": "random", "crop_padding": 4, "flip": True,
+              "normalization": "half", "epochs": 10, "batch_size": 128, "learning_rate": 0.1,
+              "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4, "warmup_epochs": 0.0}
+    unused = {"data", "seed", "evaluate_every", "log_every", "checkpoint_every"}
+    for key, value in tomllib.loads((RECIPES / f"{name}.toml").read_text()).items():
+        if key in FIXED and value != FIXED[key]:
+            raise SystemExit(f"{name}: {key} = {value!r} is not built here, only {FIXED[key]!r}")
+        if key not in FIXED and key not in unused and key not in recipe:
+            raise SystemExit(f"{name}: {key} is not known here")
+        recipe[key] = value
+    return recipe
+
+
+def load(pair, count):
+    x, y = (numpy.load(name) for name in pair.split(","))
+    if count > len(x):
+        raise SystemExit(f"{pair}: has {len(x)} pictures, the recipe takes {count}")
+    x, y = (values[:count] if count else values for values in (x, y))
+    return torch.from_numpy(x).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(y).long()
 
 
 def augmented(pictures, recipe):
-    """Padded crop, then flip, each picture by its own draw."""
-    pad, (n, _, side, _) = recipe.get("crop_padding", 4), pictures.shape
+    """u8 [N, 3, S, S]: padded crop, then flip, each picture by its own draw. The border is black,
+    which is -mean / std once it is normalised."""
+    pad, (n, _, side, _) = recipe["crop_padding"], pictures.shape
     padded = functional.pad(pictures, (pad,) * 4)
     rows = torch.randint(0, 2 * pad + 1, (n, 1)) + torch.arange(side)
     columns = torch.randint(0, 2 * pad + 1, (n, 1)) + torch.arange(side)
-    if recipe.get("flip", True):
+    if recipe["flip"]:
         columns = torch.where(torch.rand(n, 1) < 0.5, columns.flip(1), columns)
     return padded[torch.arange(n)[:, None, None], :, rows[:, :, None],
                   columns[:, None, :]].permute(0, 3, 1, 2)
@@ -54,13 +76,13 @@ def turned(pictures, turns):
 
 
 def normalised(pictures, recipe):
-    mean, std = (torch.tensor(v).view(3, 1, 1) for v in MEANS[recipe.get("normalization", "half")])
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in MEANS[recipe["normalization"]])
     return ((pictures.float() / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 def learning_rate(recipe, step, steps_an_epoch):
     base, total = recipe["learning_rate"], recipe["epochs"] * steps_an_epoch
-    warmup = round(recipe.get("warmup_epochs", 0) * steps_an_epoch)
+    warmup = round(recipe["warmup_epochs"] * steps_an_epoch)
     if step < warmup:
         return base * (step + 1) / warmup
     return base * (1 + math.cos(math.pi * (step - warmup) / (total - warmup))) / 2
@@ -68,18 +90,20 @@ def learning_rate(recipe, step, steps_an_epoch):
 
 def train(recipe, pictures, seed):
     torch.manual_seed(seed)
-    net = networks.build(recipe["model"], recipe.get("width", 0), 4, groups=recipe.get("groups", 8))
+    net = networks.build(recipe["model"], recipe["width"], 4, recipe["imagenet_stem"],
+                         recipe["groups"])
     net.to(memory_format=torch.channels_last)
+    # Weight decay on every parameter, norms and biases too: decay_scalars is true.
     optimizer = torch.optim.SGD(net.parameters(), 0.1, recipe["momentum"],
                                 nesterov=recipe["nesterov"], weight_decay=recipe["weight_decay"])
-    batch = recipe["batch_size"]
-    steps_an_epoch = len(pictures) // batch
+    batch = min(recipe["batch_size"], len(pictures))
+    steps_an_epoch = len(pictures) // batch  # the last batch is left out where it is not full
     for step in range(recipe["epochs"] * steps_an_epoch):
         if step % steps_an_epoch == 0:
             order = torch.randperm(len(pictures))
         place = step % steps_an_epoch * batch
         upright = augmented(pictures[order[place:place + batch]], recipe)
-        if recipe.get("rotations", "random") == "all":
+        if recipe["rotations"] == "all":
             turns = torch.arange(4).repeat(batch)
             upright = upright.repeat_interleave(4, 0)
         else:
@@ -109,7 +133,7 @@ def features(net, pictures, recipe):
     for part in pictures.split(250):
         blocks = []
         for y in net.blocks(normalised(part, recipe)):
-            grid = min(4, y.shape[2])
+            grid = min(4, y.shape[2], y.shape[3])
             while grid > 1 and grid * grid * y.shape[1] > 4096:
                 grid -= 1
             blocks.append(functional.adaptive_avg_pool2d(y, grid).flatten(1))
@@ -117,14 +141,18 @@ def features(net, pictures, recipe):
     return [torch.cat(column) for column in zip(*rows)]
 
 
-def probe(kept, kept_labels, held, held_labels, unseen, unseen_labels, seed):
-    """Returns the accuracy on held-out pictures and on test pictures, at the rate that held-out
-    pictures choose. The classifiers of all rates train side by side."""
-    mean, variance = kept.mean(0), kept.var(0, unbiased=False)
-    scale = torch.rsqrt(variance + 1e-4 * variance.mean())
-    kept, held, unseen = ((x - mean) * scale for x in (kept, held, unseen))
-    classes, generator = int(kept_labels.max()) + 1, torch.Generator().manual_seed(seed)
-    weight = torch.zeros(len(RATES), kept.shape[1], classes)
+def probe(x, labels, unseen, unseen_labels):
+    """Returns the accuracies on held-out training pictures and on test pictures, at the rate that
+    the held-out ones choose. The classifiers of all rates train side by side."""
+    mean, variance = x.double().mean(0), x.double().var(0, unbiased=False)
+    scale = torch.rsqrt(variance + 1e-4 * variance.mean()) * (variance > 0)
+    x, unseen = ((values - mean.float()) * scale.float() for values in (x, unseen))
+    # The part held out and the order have a seed of their own, the same for every network.
+    generator = torch.Generator().manual_seed(1)
+    order, held = torch.randperm(len(x), generator=generator), min(5000, (len(x) + 5) // 10)
+    held, kept = order[:held], order[held:]
+    classes = int(labels.max()) + 1
+    weight = torch.zeros(len(RATES), x.shape[1], classes)
     bias = torch.zeros(len(RATES), 1, classes)
     slots = [(w, torch.zeros_like(w)) for w in (weight, bias)]
     steps_an_epoch = math.ceil(len(kept) / 256)
@@ -132,22 +160,22 @@ def probe(kept, kept_labels, held, held_labels, unseen, unseen_labels, seed):
     for step in range(epochs * steps_an_epoch):
         if step % steps_an_epoch == 0:
             order = torch.randperm(len(kept), generator=generator)
-        rows = order[step % steps_an_epoch * 256:][:256]
-        x = kept[rows]
-        target = functional.one_hot(kept_labels[rows], classes)
-        error = (torch.softmax(x @ weight + bias, 2) - target) / len(rows)
+        rows = kept[order[step % steps_an_epoch * 256:][:256]]
+        target = functional.one_hot(labels[rows], classes)
+        error = (torch.softmax(x[rows] @ weight + bias, 2) - target) / len(rows)
         decay = (1 + math.cos(math.pi * step / (epochs * steps_an_epoch))) / 2
         rate = torch.tensor(RATES).view(-1, 1, 1) * decay
-        for (w, velocity), gradient in zip(slots, (x.T @ error, error.sum(1, keepdim=True))):
+        for (w, velocity), gradient in zip(slots, (x[rows].T @ error, error.sum(1, keepdim=True))):
             velocity.mul_(0.9).add_(gradient)
             w.sub_(rate * velocity)
 
-    def accuracies(x, labels):
-        return ((x @ weight + bias).argmax(2) == labels).float().mean(1)
+    def accuracies(values, right):
+        return ((values @ weight + bias).argmax(2) == right).float().mean(1)
 
-    best = accuracies(held, held_labels).argmax()
-    return (accuracies(held, held_labels)[best].item(),
-            accuracies(unseen, unseen_labels)[best].item())
+    chosen = accuracies(x[held], labels[held])
+    best = chosen.argmax()
+    return {"rate": RATES[best], "held_out_accuracy": chosen[best].item(),
+            "accuracy": accuracies(unseen, unseen_labels)[best].item()}
 
 
 def main():
@@ -155,36 +183,32 @@ def main():
     parser.add_argument("--train", required=True)
     parser.add_argument("--test", required=True)
     parser.add_argument("--recipe", default="rotation-world-quick")
-    parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--epochs", type=int, help="instead of the recipe's")
+    parser.add_argument("--size", type=int, help="pictures of either split, instead of the recipe's")
+    parser.add_argument("--out", required=True)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    recipe = tomllib.loads((RECIPES / f"{given.recipe}.toml").read_text())
-    if given.epochs:
-        recipe["epochs"] = given.epochs
-    pictures, labels = load(given.train)
-    test_pictures, test_labels = load(given.test)
-    count = recipe.get("train_size", 0) or len(pictures)
-    pictures, labels = pictures[:count], labels[:count]
-    rotations, probes = [], []
-    for seed in map(int, given.seeds.split(",")):
-        net = train(recipe, pictures, seed)
-        rotations.append(100 * rotation_accuracy(net, test_pictures, recipe))
-        order = torch.randperm(len(pictures), generator=torch.Generator().manual_seed(seed))
-        held = min(5000, (len(pictures) + 5) // 10)
-        names = ("stem", "layer1", "layer2", "layer3")  # ResNet-26
-        rows = []
-        for name, x, unseen in zip(names, features(net, pictures, recipe),
-                                   features(net, test_pictures, recipe)):
-            rows.append(probe(x[order[held:]], labels[order[held:]], x[order[:held]],
-                              labels[order[:held]], unseen, test_labels, seed) + (name,))
-        _, test, block = max(rows)
-        probes.append(100 * test)
-        print(f"seed {seed}: rotation {rotations[-1]:.1f} %, probe {probes[-1]:.1f} % ({block}); "
-              + ", ".join(f"{name} {100 * t:.1f}" for _, t, name in rows), flush=True)
-    print(f"mean of {len(probes)}: rotation {statistics.mean(rotations):.1f} %, "
-          f"probe {statistics.mean(probes):.1f} %")
+    recipe = read_recipe(given.recipe)
+    recipe["epochs"] = given.epochs or recipe["epochs"]
+    pictures, labels = load(given.train, given.size or recipe["train_size"])
+    test_pictures, test_labels = load(given.test, given.size or recipe["test_size"])
+    begin = time.monotonic()
+    net = train(recipe, pictures, given.seed)
+    rows = []
+    blocks = zip(features(net, pictures, recipe), features(net, test_pictures, recipe))
+    for i, (x, unseen) in enumerate(blocks):
+        rows.append({"block": f"layer{i}" if i else "stem", "dims": x.shape[1],
+                     **probe(x, labels, unseen, test_labels)})
+    best = max(rows, key=lambda row: row["held_out_accuracy"])
+    result = {"rotation": rotation_accuracy(net, test_pictures, recipe), "block": best["block"],
+              "accuracy": best["accuracy"], "results": rows,
+              "parameters": sum(p.numel() for p in net.parameters()),
+              "seconds": time.monotonic() - begin}
+    part = given.out + ".part"
+    pathlib.Path(part).write_text(json.dumps(result) + "\n")
+    os.replace(part, given.out)
 
 
 if __name__ == "__main__":
