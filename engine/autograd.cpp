@@ -1,5 +1,9 @@
+// The tape: record() adds a node, backward() walks them newest first, add_gradient() is the one
+// place where gradients are added. What ops save and ask for in their closures comes first, reading
+// a tape (text, Graphviz) last.
 #include "engine/autograd.h"
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <unordered_set>
 #include <utility>
@@ -7,12 +11,19 @@
 namespace autodidact {
 namespace {
 
-uint64_t next_order = 0;
-std::vector<std::string>
-    pending_saved;                 // by save(), taken by the record() whose closure it belongs to
-const char* running_op = nullptr;  // the op whose backward runs
+std::atomic<uint64_t> last_order{0};
+// By save(), taken by the record() whose closure it belongs to.
+thread_local std::vector<Node::Kept> pending_saved;
+thread_local const char* running_op = nullptr;  // the op whose backward runs
 
-std::string describe(const Tensor& t) {
+struct Running {  // names the op for the length of its backward, however that ends
+  const char* outer = running_op;
+  explicit Running(const char* op) { running_op = op; }
+  ~Running() { running_op = outer; }
+};
+
+template <class T>  // a tensor, an input of a node or what it keeps
+std::string describe(const T& t) {
   std::ostringstream text;
   text << t.dtype << ' ' << t.shape;
   return text.str();
@@ -30,7 +41,7 @@ const Tensor& Saved::get() const {
 }
 
 Saved save(const Tensor& t) {
-  pending_saved.push_back(describe(t));
+  pending_saved.push_back({t.shape, t.dtype});
   return Saved(t);
 }
 
@@ -39,7 +50,7 @@ Saved save(const Tensor& t) {
 Node::~Node() {
   std::vector<std::shared_ptr<Node>> dying;
   auto take = [&](Node& n) {
-    for (Tensor& t : n.inputs)
+    for (Node::Input& t : n.inputs)
       if (t.node) dying.push_back(std::move(t.node));
     n.inputs.clear();
   };
@@ -52,31 +63,32 @@ Node::~Node() {
 }
 
 Tensor record(const char* op, Tensor y, std::vector<Tensor> inputs, Backward backward) {
-  std::vector<std::string> saved = std::exchange(pending_saved, {});
+  std::vector<Node::Kept> saved = std::exchange(pending_saved, {});
   if (std::any_of(inputs.begin(), inputs.end(), [](const Tensor& x) { return bool(x.node); })) {
     auto node = std::make_shared<Node>();
     node->op = op, node->shape = y.shape, node->dtype = y.dtype;
-    node->inputs = std::move(inputs), node->backward = std::move(backward),
-    node->saved = std::move(saved);
-    node->order = ++next_order;
+    for (Tensor& x : inputs)
+      node->inputs.push_back({std::move(x.node), x.shape, x.dtype, x.device()});
+    node->backward = std::move(backward), node->saved = std::move(saved);
+    node->order = ++last_order;
     y.node = std::move(node);
   }
   return y;
 }
 
 Tensor GradSlots::activation(int i) {
-  const Tensor& x = node_.inputs[size_t(i)];
-  return x.node ? given_[size_t(i)] = empty(x.shape, x.dtype, x.device()) : Tensor();
+  const Node::Input& x = node_.inputs[size_t(i)];
+  return x.node ? given_[size_t(i)] = empty(x.shape, x.dtype, x.device) : Tensor();
 }
 
 Tensor GradSlots::weight(int i) {
-  const Tensor& x = node_.inputs[size_t(i)];
+  const Node::Input& x = node_.inputs[size_t(i)];
   if (!x.node) return {};
   bool straight = x.node->is_parameter && !x.node->grad_written;
   // A parameter used twice by one op gets two contributions: only one may be written straight.
   for (size_t k = 0; k < given_.size(); ++k)
     straight = straight && !(int(k) != i && given_[k] && node_.inputs[k].node == x.node);
-  return given_[size_t(i)] = straight ? x.node->grad : empty(x.shape, acc(x.dtype), x.device());
+  return given_[size_t(i)] = straight ? x.node->grad : empty(x.shape, acc(x.dtype), x.device);
 }
 
 void GradSlots::pass(int i, const Tensor& grad) {
@@ -88,6 +100,9 @@ void GradSlots::pass(int i, const Tensor& grad) {
 
 // The one place where gradients are added. In place only where nobody else can see the memory.
 static void add_gradient(Node& node, Tensor g) {
+  check(!node.consumed, node.op,
+        ": this part of the tape was consumed by an earlier backward; add the losses and run it "
+        "once");
   if (node.is_parameter) {
     if (node.grad_written) accumulate(node.grad, cast(g, node.grad.dtype));
     else if (g.buffer != node.grad.buffer || g.offset != node.grad.offset) copy(node.grad, g);
@@ -114,16 +129,15 @@ void backward(const Tensor& loss, const Tensor& dloss) {
   while (!ready.empty()) {
     std::shared_ptr<Node> node = ready.extract(std::prev(ready.end())).mapped();
     GradSlots slots(*node);
-    running_op = node->op;
     try {
+      Running running(node->op);
       node->backward(cast(node->grad, node->dtype), slots);
     } catch (const Error& e) {
-      running_op = nullptr;
       std::string text = e.what(), op = node->op;
       if (text.rfind(op, 0) == 0) throw;
       throw Error(e.kind, op + " (backward): " + text);
     }
-    running_op = nullptr;
+    node->consumed = true;
     node->backward = nullptr;  // the closure's activations go back to the arena now
     node->grad = {};
     for (size_t i = 0; i < node->inputs.size(); ++i) {
@@ -140,7 +154,7 @@ Tensor leaf(const Tensor& t) {
   Tensor x = t;
   x.node = std::make_shared<Node>();
   x.node->op = "leaf", x.node->shape = t.shape, x.node->dtype = t.dtype,
-  x.node->order = ++next_order;
+  x.node->order = ++last_order;
   return x;
 }
 
@@ -171,7 +185,7 @@ static std::vector<Node*> nodes_of(const Tensor& y) {  // oldest first
     Node* n = work.back();
     work.pop_back();
     found.push_back(n);
-    for (Tensor& t : n->inputs) visit(t.node.get());
+    for (Node::Input& t : n->inputs) visit(t.node.get());
   }
   std::sort(found.begin(), found.end(), [](Node* a, Node* b) { return a->order < b->order; });
   return found;
@@ -179,7 +193,7 @@ static std::vector<Node*> nodes_of(const Tensor& y) {  // oldest first
 
 static std::string saved_text(const Node& n) {
   std::string text;
-  for (auto& s : n.saved) text += (text.empty() ? "" : ", ") + s;
+  for (auto& s : n.saved) text += (text.empty() ? "" : ", ") + describe(s);
   return text;
 }
 
@@ -189,7 +203,7 @@ std::string tape_text(const Tensor& y) {
     text << '#' << n->order << ' ' << n->op << " -> " << n->dtype << ' ' << n->shape;
     if (n->backward) {
       text << "  from";
-      for (Tensor& t : n->inputs)
+      for (Node::Input& t : n->inputs)
         if (t.node) text << " #" << t.node->order;
         else text << " (" << describe(t) << ')';
       if (!n->saved.empty()) text << "  saves " << saved_text(*n);
@@ -206,7 +220,7 @@ std::string tape_dot(const Tensor& y) {
     text << "  n" << n->order << " [label=\"" << n->op << "\\n" << n->dtype << ' ' << n->shape;
     if (!n->saved.empty()) text << "\\nsaves " << saved_text(*n);
     text << "\"" << (n->backward ? "" : ", style=filled, fillcolor=\"#dbe9f6\"") << "];\n";
-    for (Tensor& t : n->inputs)
+    for (Node::Input& t : n->inputs)
       if (t.node) text << "  n" << t.node->order << " -> n" << n->order << ";\n";
   }
   text << "}\n";

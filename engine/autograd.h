@@ -14,15 +14,26 @@ class GradSlots;
 using Backward = std::function<void(const Tensor& dy, GradSlots& d)>;
 
 struct Node {
+  struct Input {  // of the call: not its memory, which is the closure's to keep
+    std::shared_ptr<Node> node;
+    Shape shape;
+    Dtype dtype;
+    Device device;
+  };
+  struct Kept {  // what the closure keeps, for print_tape and --graph
+    Shape shape;
+    Dtype dtype;
+  };
   const char* op = "";
   Shape shape;  // of the output, and of the gradient
   Dtype dtype = Dtype::f32;
-  std::vector<Tensor> inputs;
-  Backward backward;               // empty: a leaf, which keeps its gradient
-  std::vector<std::string> saved;  // what the closure keeps, for print_tape and --graph
-  Tensor grad;                     // a parameter's: its view of the flat gradient buffer
+  std::vector<Input> inputs;
+  Backward backward;  // empty: a leaf, which keeps its gradient
+  std::vector<Kept> saved;
+  Tensor grad;  // a parameter's: its view of the flat gradient buffer
   bool grad_written = false;
   bool is_parameter = false;
+  bool consumed = false;  // backward has run through it
   uint64_t order = 0;
   ~Node();  // iterative: a tape of a million nodes is dropped without recursion
 };
@@ -66,8 +77,8 @@ class GradSlots {
 Tensor record(const char* op, Tensor y, std::vector<Tensor> inputs, Backward backward);
 
 // Gradients of loss (of any shape, with dloss of the same shape; without it loss must have one
-// element, and dloss is 1) with respect to every leaf. Consumes the tape. Gradients of leaves add
-// up over calls.
+// element, and dloss is 1) with respect to every leaf. Consumes the tape: a second run over any
+// part of it is an error. Gradients of leaves add up over calls.
 void backward(const Tensor& loss);
 void backward(const Tensor& loss, const Tensor& dloss);
 

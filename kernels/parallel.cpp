@@ -167,7 +167,8 @@ thread_local ScratchStack stack;
 constexpr size_t kSmallestBlock = size_t(1) << 20;
 }  // namespace
 
-ScratchBytes::ScratchBytes(size_t bytes) : bytes_((bytes + 63) / 64 * 64) {
+// At least one line of cache even for nothing: the destructor finds the block by its bytes.
+ScratchBytes::ScratchBytes(size_t bytes) : bytes_((std::max(bytes, size_t(1)) + 63) / 64 * 64) {
   auto& blocks = stack.blocks;
   // The last block with room; empty blocks that are too small are replaced by a larger one.
   while (!blocks.empty() && blocks.back().used == 0 && blocks.back().size < bytes_) {
@@ -191,15 +192,15 @@ ScratchBytes::ScratchBytes(size_t bytes) : bytes_((bytes + 63) / 64 * 64) {
 ScratchBytes::~ScratchBytes() {
   auto& blocks = stack.blocks;
   stack.in_use -= bytes_;
-  // An emptied block above the first is given back once a lower one could serve; the newest is kept
-  // for the next kernel.
+  // Of the emptied blocks at the top the largest is kept for the next kernel.
   auto owner = std::find_if(blocks.rbegin(), blocks.rend(), [&](auto& b) {
     return data_ >= b.data && static_cast<char*>(data_) + bytes_ <= b.data + b.size;
   });
   owner->used -= bytes_;
   while (blocks.size() > 1 && blocks.back().used == 0 && blocks[blocks.size() - 2].used == 0) {
-    ::operator delete(blocks[blocks.size() - 2].data, std::align_val_t(64));
-    blocks.erase(blocks.end() - 2);
+    auto smaller = blocks.end() - (blocks.back().size < blocks[blocks.size() - 2].size ? 1 : 2);
+    ::operator delete(smaller->data, std::align_val_t(64));
+    blocks.erase(smaller);
   }
 }
 

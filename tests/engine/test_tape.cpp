@@ -2,6 +2,9 @@
 // recursion.
 #include <doctest/doctest.h>
 #include <limits>
+#include <stdexcept>
+#include <thread>
+#include <vector>
 #include "engine/arena.h"
 #include "engine/module.h"
 #include "engine/ops.h"
@@ -51,6 +54,53 @@ TEST_CASE("tape: backward gives activations back as it walks") {
   CHECK(cpu_arena().in_use() == before + (size_t(1) << 18));  // x's gradient alone remains
 }
 
+TEST_CASE("tape: an input that no closure saved is given back when its last user is done") {
+  Tensor x = leaf(full({1 << 16}, 1));
+  size_t before = cpu_arena().in_use();
+  Tensor y = relu(square(x));  // square keeps x, relu keeps y: the square itself is kept by nobody
+  CHECK(cpu_arena().in_use() == before + (size_t(1) << 18));
+  backward(y, full({1 << 16}, 1));
+  CHECK(ptr<float>(x.node->grad)[0] == 2);
+}
+
+TEST_CASE("tape: threads record and run their own tapes") {
+  std::vector<std::string> tapes(4);
+  std::vector<std::thread> threads;
+  for (std::string& tape : tapes)
+    threads.emplace_back([&tape] {
+      for (int i = 0; i < 200; ++i) {
+        Tensor x = leaf(full({1}, 1));
+        Tensor y = record("keeper", clone(detach(x)), {x},
+                          [x = save(x)](const Tensor& dy, GradSlots& d) { d.pass(0, dy); });
+        tape = tape_text(y);
+        backward(y);
+      }
+    });
+  for (std::thread& t : threads) t.join();
+  for (const std::string& tape : tapes)  // one saved tensor each, and no other thread's
+    CHECK(tape.substr(tape.find("saves")) == "saves f32 [1]\n");
+}
+
+static const char* kConsumed =
+    "plus: this part of the tape was consumed by an earlier backward; add the losses and run it "
+    "once";
+
+TEST_CASE("tape: a tape runs backward once; a second run is refused in words") {
+  Tensor x = leaf(full({1}, 1));
+  SUBCASE("of the same loss") {
+    Tensor loss = twice(x);
+    backward(loss);
+    CHECK_THROWS_WITH_AS(backward(loss), kConsumed, Error);
+  }
+  SUBCASE("of another loss with the same trunk") {
+    Tensor trunk = twice(x);
+    Tensor first = reshape(trunk, {1, 1}), second = reshape(trunk, {1, 1, 1});
+    backward(first);
+    CHECK_THROWS_WITH_AS(backward(second), kConsumed, Error);
+  }
+  CHECK(ptr<float>(x.node->grad)[0] == 2);
+}
+
 TEST_CASE("tape: memory changed in place after it was saved is refused, and the op is named") {
   Tensor w = full({2}, 3);
   Tensor x = leaf(full({2}, 1));
@@ -74,6 +124,19 @@ struct Two {
   void visit(Visitor& v) { v("first", first), v("second", second); }
 };
 }  // namespace
+
+TEST_CASE("tape: the op named in an error is the one that runs, whatever an earlier one threw") {
+  Tensor x = leaf(full({2}, 1)), w = full({2}, 3);
+  Tensor broken = record("broken", clone(detach(x)), {x}, [](const Tensor&, GradSlots&) {
+    throw std::runtime_error("not an Error");
+  });
+  CHECK_THROWS_AS(backward(broken, full({2}, 1)), std::runtime_error);
+  Saved kept(w);
+  fill(w, 4);
+  CHECK_THROWS_WITH_AS(ptr<float>(kept),
+                       "backward: a tensor saved for backward, f32 [2], was changed in place since",
+                       Error);
+}
 
 TEST_CASE("parameters: flat, aligned, named, and their gradients lie in the flat buffer") {
   Two model;

@@ -2,7 +2,9 @@
 // reach the caller.
 #include <doctest/doctest.h>
 #include <atomic>
+#include <exception>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 #include "kernels/parallel.h"
 
@@ -53,4 +55,44 @@ TEST_CASE("scratch memory is aligned and released in reverse order") {
     CHECK(b[(3 << 20) - 1] == 2);
   }
   CHECK(scratch_high_water() >= (size_t(3) << 22));
+}
+
+// In a thread of its own: its scratch starts empty.
+template <class F>
+static void on_new_thread(F f) {
+  std::exception_ptr failure;
+  std::thread([&] {
+    try {
+      f();
+    } catch (...) { failure = std::current_exception(); }
+  }).join();
+  if (failure) std::rethrow_exception(failure);
+}
+
+TEST_CASE("scratch of zero bytes has a place of its own, and a larger block may follow it") {
+  on_new_thread([] {
+    for (int round = 0; round < 3; ++round) {
+      Scratch<float> none(0);
+      REQUIRE(none.data() != nullptr);
+      Scratch<float> large(int64_t(1) << (20 + round)), nothing(0);
+      large[(int64_t(1) << (20 + round)) - 1] = 1;
+      REQUIRE(nothing.data() != none.data());
+    }
+  });
+}
+
+TEST_CASE("of the blocks that scratch no longer uses the largest is kept") {
+  on_new_thread([] {
+    float* large_block;
+    {
+      Scratch<float> base(1 << 10);  // opens the first block, of 1 MiB
+      {
+        Scratch<float> large(1 << 20);  // does not fit: a block of 4 MiB
+        large_block = large.data();
+        Scratch<float> small(1 << 10);  // nor this: a third block
+      }
+    }
+    Scratch<float> again(1 << 20);
+    REQUIRE(again.data() == large_block);
+  });
 }
