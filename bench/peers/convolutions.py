@@ -1,4 +1,4 @@
-# The convolutions of bench/kernels_gemm_conv.cpp in PyTorch: GFLOP/s of CPU time for each pass, in
+# The convolutions of bench/cases/products.cpp in PyTorch: GFLOP/s of CPU time for each pass, in
 # both memory formats.   BENCH_THREADS=1 python convolutions.py
 import os
 import time
