@@ -11,10 +11,12 @@
 #include <functional>
 #include <iostream>
 #include <sstream>
-#include "bench/ceilings.h"
+#include "bench/cases/ceilings.h"
 #include "engine/optimizer.h"
 #include "kernels/conv.h"
+#include "kernels/cpu_class.h"
 #include "kernels/gemm.h"
+#include "kernels/parallel.h"
 #include "models/encoder.h"
 #ifdef HAS_ONEDNN
 #include "bench/peers/onednn.h"
@@ -128,26 +130,7 @@ Job conv_job(std::istringstream& line, Kernels kernels) {
   return job(ConvBackwardWeights<float>{ptr<float>(dw), nullptr, ptr<float>(y), ptr<float>(x), s});
 }
 
-Job fma_job() {
-  constexpr int64_t kRounds = 1 << 20;
-  auto body = best_cpu_class() == CpuClass::avx512 ? fma_chains_avx512 : fma_chains_avx2;
-  int width = best_cpu_class() == CpuClass::avx512 ? 16 : 8;
-  return {[body] { parallel_for(thread_count(), 1, [&](int64_t, int64_t) { body(kRounds); }); },
-          double(kRounds) * 12 * width * 2 * thread_count()};
-}
-
-Job stream_job() {  // c = a + 3 b over 64 MB arrays
-  constexpr int64_t kCount = 16 << 20;
-  Tensor a = full({kCount}, 1), b = full({kCount}, 2), c = full({kCount}, 0);
-  return {[a, b, c] {
-            const float *pa = ptr<float>(a), *pb = ptr<float>(b);
-            float* pc = ptr<float>(c);
-            parallel_for(kCount, 1 << 16, [&](int64_t begin, int64_t end) {
-              for (int64_t i = begin; i < end; ++i) pc[i] = pa[i] + 3 * pb[i];
-            });
-          },
-          double(kCount) * 12};
-}
+Job ceiling_job(const BenchWork& work) { return {work.run, work.flop + work.bytes}; }
 
 Job make_job(const std::string& request) {
   std::istringstream line(request);
@@ -162,8 +145,8 @@ Job make_job(const std::string& request) {
     return kind == "gemm" ? gemm_job(line, OneDnn()) : conv_job(line, OneDnn());
   }
 #endif
-  if (kind == "fma") return fma_job();
-  if (kind == "stream") return stream_job();
+  if (kind == "fma") return ceiling_job(fma_ceiling());
+  if (kind == "stream") return ceiling_job(stream_ceiling());
   fail(ErrorKind::usage, "bench_jobs: train, infer, gemm, conv, fma or stream, got ", request);
 }
 

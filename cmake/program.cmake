@@ -23,4 +23,4 @@ target_link_libraries(autodidact_train PRIVATE ${CMAKE_DL_LIBS})
 
 file(GLOB program CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tools/autodidact/*.cpp)
 add_executable(autodidact ${program})
-target_link_libraries(autodidact PRIVATE autodidact_train autodidact_flags)
+target_link_libraries(autodidact PRIVATE autodidact_train autodidact_cases autodidact_flags)

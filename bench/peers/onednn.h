@@ -1,7 +1,7 @@
-// oneDNN (Debian's) behind the argument structs of our own kernels, f32: the comparator of bench/compare.sh and an
-// oracle in tests. Built with -DONEDNN=ON alone; no part of the product.
-// Activations are NHWC as ours. Weights arrive OHWI as ours do and are reordered in the call where oneDNN wants another
-// layout, as a training step would have to.
+// oneDNN (Debian's) behind the argument structs of our own kernels, f32: the comparator of
+// bench/compare.sh and an oracle in tests. Built with -DONEDNN=ON alone; no part of the product.
+// Activations are NHWC as ours. Weights arrive OHWI as ours do and are reordered in the call where
+// oneDNN wants another layout, as a training step would have to.
 #pragma once
 #include <dnnl.hpp>
 #include "kernels/conv.h"
@@ -75,9 +75,9 @@ inline void run(const ConvForward<float>& p) {
 inline void run(const ConvBackwardData<float>& p) {
   using Backward = dnnl::convolution_backward_data;
   const ConvDescs d(p.sizes);
-  const Backward::primitive_desc plan(Backward::desc(kDirect, d.x, d.any_w, d.y, d.strides,
-                                                     d.dilations, d.padding, d.padding),
-                                      cpu(), forward_plan(d, false));
+  const Backward::primitive_desc plan(
+      Backward::desc(kDirect, d.x, d.any_w, d.y, d.strides, d.dilations, d.padding, d.padding),
+      cpu(), forward_plan(d, false));
   Backward(plan).execute(stream(),
                          {{DNNL_ARG_DIFF_DST, wrap(d.y, p.dy)},
                           {DNNL_ARG_WEIGHTS, reordered(wrap(d.w, p.w), plan.weights_desc())},
@@ -89,9 +89,9 @@ inline void run(const ConvBackwardData<float>& p) {
 inline void run(const ConvBackwardWeights<float>& p) {
   using Backward = dnnl::convolution_backward_weights;
   const ConvDescs d(p.sizes);
-  const Backward::primitive_desc plan(Backward::desc(kDirect, d.x, d.any_w, d.y, d.strides,
-                                                     d.dilations, d.padding, d.padding),
-                                      cpu(), forward_plan(d, false));
+  const Backward::primitive_desc plan(
+      Backward::desc(kDirect, d.x, d.any_w, d.y, d.strides, d.dilations, d.padding, d.padding),
+      cpu(), forward_plan(d, false));
   const bool as_ours = plan.diff_weights_desc() == d.w;
   memory ours = wrap(d.w, p.dw), dw = as_ours ? ours : memory(plan.diff_weights_desc(), cpu());
   Backward(plan).execute(stream(), {{DNNL_ARG_SRC, wrap(d.x, p.x)},

@@ -1,6 +1,7 @@
-// Our convolutions and products against oneDNN's: a second implementation by other people. -DONEDNN=ON builds it.
-// Both sum k products of numbers below 1 in float, in any order: each is within k 2^-24 sum |a b| of the exact value
-// (Higham, Accuracy and Stability, 3.1), and sum |a b| <= k, so two results differ by at most k^2 2^-23.
+// Our convolutions and products against oneDNN's: a second implementation by other people.
+// -DONEDNN=ON builds it. Both sum k products of numbers below 1 in float, in any order: each is
+// within k 2^-24 sum |a b| of the exact value (Higham, Accuracy and Stability, 3.1), and sum |a b|
+// <= k, so two results differ by at most k^2 2^-23.
 #include <doctest/doctest.h>
 #include <cmath>
 #include <vector>
@@ -31,9 +32,10 @@ void check_near(const std::vector<float>& ours, const std::vector<float>& theirs
 }  // namespace
 
 TEST_CASE("oneDNN: convolution, forward and both gradients") {
-  for (ConvSizes s : {ConvSizes{2, 9, 7, 16, 24, 3, 3, 1, 1}, ConvSizes{3, 8, 8, 32, 16, 3, 3, 2, 1},
-                      ConvSizes{2, 11, 11, 3, 16, 7, 7, 2, 3}, ConvSizes{2, 6, 6, 16, 40, 1, 1, 2, 0},
-                      ConvSizes{1, 12, 10, 8, 8, 3, 3, 1, 2, 2}}) {
+  for (ConvSizes s :
+       {ConvSizes{2, 9, 7, 16, 24, 3, 3, 1, 1}, ConvSizes{3, 8, 8, 32, 16, 3, 3, 2, 1},
+        ConvSizes{2, 11, 11, 3, 16, 7, 7, 2, 3}, ConvSizes{2, 6, 6, 16, 40, 1, 1, 2, 0},
+        ConvSizes{1, 12, 10, 8, 8, 3, 3, 1, 2, 2}}) {
     INFO(s.c_in << " to " << s.c_out << ", kernel " << s.kh << ", stride " << s.stride);
     auto x = numbers(int64_t(s.n) * s.h * s.w * s.c_in, 1);
     auto w = numbers(int64_t(s.c_out) * s.kh * s.kw * s.c_in, 2);

@@ -22,6 +22,7 @@ void add_common(CLI::App& command, Common& common);
 void print_result(const Common& common, const std::string& text,
                   const nlohmann::ordered_json& object);
 
+void add_bench(CLI::App& app, Common& common);
 void add_data(CLI::App& app, Common& common);
 void add_demo(CLI::App& app, Common& common);
 void add_doctor(CLI::App& app, Common& common);

@@ -40,7 +40,7 @@ static int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
   Common common;
-  for (auto add : {add_data, add_demo, add_doctor, add_embed, add_evaluate, add_inspect,
+  for (auto add : {add_bench, add_data, add_demo, add_doctor, add_embed, add_evaluate, add_inspect,
                    add_predict, add_recipes, add_train})
     add(app, common);
   try {

@@ -1,0 +1,69 @@
+#include "bench/cases/ceilings.h"
+#include <immintrin.h>
+#include "kernels/cpu_class.h"
+#include "kernels/parallel.h"
+
+namespace autodidact {
+namespace {
+
+constexpr int kChains = 12;  // more than latency times ports of any of these CPUs, and registers
+constexpr int64_t kRounds = 1 << 14;  // a call of tens of microseconds
+
+// The numbers must be wanted by someone, or the compiler drops the chains.
+template <class V>
+void keep(V& value) {
+  asm volatile("" : "+x"(value));
+}
+template <class V>
+void keep_wide(V& value) {
+  asm volatile("" : "+v"(value));
+}
+
+__attribute__((target("avx2,fma"))) void chains_avx2() {
+  __m256 sum[kChains];
+  for (auto& s : sum) s = _mm256_set1_ps(1.0f);
+  const __m256 a = _mm256_set1_ps(0.999f), b = _mm256_set1_ps(0.001f);
+  for (int64_t i = 0; i < kRounds; ++i) {
+#pragma GCC unroll 12
+    for (auto& s : sum) s = _mm256_fmadd_ps(s, a, b);
+  }
+  for (auto& s : sum) keep(s);
+}
+__attribute__((target("avx512f"))) void chains_avx512() {
+  __m512 sum[kChains];
+  for (auto& s : sum) s = _mm512_set1_ps(1.0f);
+  const __m512 a = _mm512_set1_ps(0.999f), b = _mm512_set1_ps(0.001f);
+  for (int64_t i = 0; i < kRounds; ++i) {
+#pragma GCC unroll 12
+    for (auto& s : sum) s = _mm512_fmadd_ps(s, a, b);
+  }
+  for (auto& s : sum) keep_wide(s);
+}
+
+}  // namespace
+
+BenchWork fma_ceiling() {
+  const bool wide = best_cpu_class() == CpuClass::avx512;
+  auto chains = wide ? chains_avx512 : chains_avx2;
+  BenchWork work;
+  work.run = [chains] { parallel_for(thread_count(), 1, [&](int64_t, int64_t) { chains(); }); };
+  work.flop = double(kRounds) * kChains * (wide ? 16 : 8) * 2 * thread_count();
+  return work;
+}
+
+BenchWork stream_ceiling() {
+  constexpr int64_t kCount = 16 << 20;
+  BenchMemory memory;
+  const float *a = memory.filled<float>(kCount, 1), *b = memory.filled<float>(kCount, 2);
+  float* c = memory.filled<float>(kCount, 0);
+  BenchWork work;
+  work.run = [a, b, c, keep = memory] {
+    parallel_for(kCount, 1 << 16, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) c[i] = a[i] + 3 * b[i];
+    });
+  };
+  work.bytes = double(kCount) * 12;
+  return work;
+}
+
+}  // namespace autodidact
