@@ -1,3 +1,6 @@
+// The arena's bookkeeping: two indexes of the free intervals (by place, to merge neighbours; by
+// size, to find the best fit), a table of live blocks, and the guard zones of tests. Read allocate,
+// then release.
 #include "engine/arena.h"
 #include <sys/mman.h>
 #include <unistd.h>

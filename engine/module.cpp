@@ -1,4 +1,8 @@
+// Parameters: the constructor lays a model's tensors into flat buffers; the rest switches gradients
+// on, off and to zero.
 #include "engine/module.h"
+#include <limits>
+#include <unordered_map>
 #include <unordered_set>
 
 namespace autodidact {
@@ -8,15 +12,21 @@ Parameters::Parameters(const std::vector<NamedTensor>& tensors, Dtype compute_dt
         "parameters: compute in f32, bf16 or f64, got ", compute_dtype);
   Dtype master = acc(compute_dtype);
   std::unordered_set<std::string> names;
+  std::unordered_map<Tensor*, std::string> visited;
   int64_t total = 0;
   for (auto& [name, tensor, role] : tensors) {
     check(names.insert(name).second, "parameters: two tensors are named ", name);
+    auto [first, is_new] = visited.emplace(tensor, name);
+    check(is_new, "parameters: ", first->second, " and ", name,
+          " are one tensor: visit it under one name");
     if (role == Role::buffer) continue;
     check(bool(*tensor), "parameters: ", name, " has no memory");
     segments_.push_back({name, total, tensor->size(), tensor->shape, role, tensor});
     total += (tensor->size() + kAlign - 1) / kAlign * kAlign;
   }
   check(total > 0, "parameters: the model has none");
+  check(total <= std::numeric_limits<int>::max(), "parameters: at most 2^31 - 1 numbers, got ",
+        total);
   value = zeros({int(total)}, master);
   grad = zeros({int(total)}, master);
   if (compute_dtype == Dtype::bf16) compute = zeros({int(total)}, Dtype::bf16);

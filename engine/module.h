@@ -97,6 +97,10 @@ class Parameters {
   explicit Parameters(M& model, Dtype compute_dtype = Dtype::f32)
       : Parameters(named_tensors(model), compute_dtype) {}
   Parameters(const std::vector<NamedTensor>& tensors, Dtype compute_dtype);
+  Parameters(const Parameters&) = delete;  // two owners of one model's gradients
+  Parameters& operator=(const Parameters&) = delete;
+  Parameters(Parameters&&) = default;
+  Parameters& operator=(Parameters&&) = default;
 
   Tensor value;    // f32 [size()], the master weights
   Tensor grad;     // f32 [size()]

@@ -86,10 +86,10 @@ Tensor softmax(const Tensor& x);
 Tensor log_softmax(const Tensor& x);
 // Mean over the rows whose label is not negative of -sum_c target_c log softmax(logits)_c, target =
 // (1 - smoothing) onehot(label) + smoothing / C. Scalar of the accumulator's dtype.   logits: [N,
-// C]; labels: i32 [N], below C
+// C]; labels: i32 [N], below C. NaN where no row counts, as PyTorch's.
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels, float label_smoothing = 0);
 
-// ---- sums (ops/reduce.cpp): scalars of the accumulator's dtype
+// ---- sums (ops/reduce.cpp): scalars of the accumulator's dtype, of at least one element
 Tensor sum(const Tensor& x);
 Tensor mean(const Tensor& x);
 

@@ -1,5 +1,8 @@
 // Optimizers over a model's flat buffers: one kernel a step (two for LARS), the averaged (EMA)
-// weights and the bf16 copy written in the same pass. PyTorch's update rules and defaults.
+// weights and the bf16 copy written in the same pass. SGD's and AdamW's update rules are PyTorch's,
+// and so are AdamW's betas and eps. Other defaults differ: momentum is 0.9 (torch.optim.SGD: 0),
+// weight_decay is 0 for all rules (torch.optim.AdamW: 0.01), and the learning rate has none. LARS
+// is not in PyTorch: You et al. 2017, their trust coefficient.
 #pragma once
 #include <vector>
 #include "engine/module.h"

@@ -16,8 +16,7 @@ enum class Stream : uint32_t {
   augment = 3,
   world = 4,
   evaluate = 5,
-  subset = 6,
-  dropout = 7
+  subset = 6
 };
 
 class Rng {

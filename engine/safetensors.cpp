@@ -1,3 +1,5 @@
+// Reading and writing safetensors files: the tensors' bytes, their conversion (dtype, OHWI to OIHW)
+// and the checks against a model. The header's JSON is safetensors_header.cpp's.
 #include "engine/safetensors.h"
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,3 +1,5 @@
+// Shapes, dtypes, buffers, and what is done to whole tensors without a tape: fill, copy, cast,
+// views.
 #include "engine/tensor.h"
 #include <algorithm>
 #include <cstring>

@@ -59,21 +59,23 @@ void run(Cpu, BatchNormForward<T> p) {
   Chunks chunks(p.rows, p.splits, C);
   Scratch<A> chunk_mean(chunks.count * C), chunk_m2(chunks.count * C);
   Scratch<A> m2(C * int64_t(p.splits)), scale(C * int64_t(p.splits));
-  Scratch<A> shift(C * int64_t(p.splits));
+  Scratch<A> shift(C * int64_t(p.splits)), own_mean(p.mean ? 0 : C * int64_t(p.splits));
+  A* means = p.mean ? p.mean : own_mean.data();
   parallel_for(chunks.count, 1, [&](int64_t k, int64_t) {
     kernels.statistics(&chunk_mean[k * C], &chunk_m2[k * C], p.x + chunks.first(k) * C,
                        chunks.size(k), C);
   });
   parallel_for(C, kChannelGrain, [&](int64_t begin, int64_t end) {
     for (int s = 0; s < p.splits; ++s)
-      merge_statistics(p.mean + int64_t(s) * C, &m2[int64_t(s) * C], chunk_mean.data(),
+      merge_statistics(means + int64_t(s) * C, &m2[int64_t(s) * C], chunk_mean.data(),
                        chunk_m2.data(), chunks, s, C, begin, end);
     for (int64_t c = begin; c < end; ++c) {
       double mean = 0, var = 0;
       for (int64_t i = c; i < int64_t(p.splits) * C; i += C) {
-        p.rstd[i] = A(1 / std::sqrt(double(m2[i]) / double(chunks.rows) + double(p.eps)));
-        fold(&scale[i], &shift[i], p.mean[i], p.rstd[i], p.gamma, p.beta, c);
-        mean += double(p.mean[i]) / p.splits;
+        A rstd = A(1 / std::sqrt(double(m2[i]) / double(chunks.rows) + double(p.eps)));
+        if (p.rstd) p.rstd[i] = rstd;
+        fold(&scale[i], &shift[i], means[i], rstd, p.gamma, p.beta, c);
+        mean += double(means[i]) / p.splits;
         var += double(m2[i]) / double(chunks.rows - 1) / p.splits;
       }
       if (p.running_mean) {

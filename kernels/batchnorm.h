@@ -12,8 +12,8 @@ namespace autodidact {
 // variance, as PyTorch keeps it.
 template <class T>
 struct BatchNormForward {
-  T* y;                               // [rows, channels]
-  Acc<T>*mean, *rstd;                 // [splits, channels]; rstd = 1 / sqrt(biased var + eps)
+  T* y;                // [rows, channels]
+  Acc<T>*mean, *rstd;  // [splits, channels]; rstd = 1 / sqrt(biased var + eps); or null
   Acc<T>*running_mean, *running_var;  // [channels], updated in place; or null
   const T* x;                         // [rows, channels]
   const Acc<T>*gamma, *beta;          // [channels]; null: 1 and 0

@@ -1,3 +1,5 @@
+// The loops behind batch and group normalisation, see channels.h: four kernels over rows of
+// channels, as packets (rows of few channels are read several at a time) and plain.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/channels.cpp"
 #include <hwy/foreach_target.h>
@@ -63,8 +65,9 @@ void shifted_sums(float* sum, float* squares, const float* shift, const T* x, in
     });
 }
 
-// One pass: sums of d = x - shift and of d^2, the shift being the first rows' mean. So near the
-// mean, m2 = sum d^2 - (sum d)^2 / n loses no digits.
+// One pass: sums of d = x - shift and of d^2, the shift being the mean of a few rows. So near the
+// mean, m2 = sum d^2 - (sum d)^2 / n loses no digits. The rows are spread: an image's first ones
+// may be its border, alike and far from the rest.
 constexpr int64_t kShiftRows = 16;
 
 template <class T>
@@ -72,7 +75,9 @@ void statistics(float* mean, float* m2, const T* x, int64_t rows, int channels) 
   Scratch<float> shift(channels), first(channels);
   int64_t few = rows < kShiftRows ? rows : kShiftRows;
   for (int c = 0; c < channels; ++c) first[c] = float(x[c]), shift[c] = mean[c] = m2[c] = 0;
-  shifted_sums<false>(shift.data(), nullptr, first.data(), x, few, channels);
+  for (int64_t k = 0; k < few; ++k)
+    shifted_sums<false>(shift.data(), nullptr, first.data(),
+                        x + (2 * k + 1) * rows / (2 * few) * channels, 1, channels);
   for (int c = 0; c < channels; ++c) shift[c] = first[c] + shift[c] / float(few);
   int64_t repeats = row_repeats(rows, channels), wide = rows / repeats * repeats;
   if (repeats > 1) {
@@ -88,7 +93,7 @@ void statistics(float* mean, float* m2, const T* x, int64_t rows, int channels) 
   }
   for (int c = 0; c < channels; ++c) {
     float d = mean[c] / float(rows), squares = m2[c] - mean[c] * d;
-    mean[c] = shift[c] + d, m2[c] = squares > 0 ? squares : 0;
+    mean[c] = shift[c] + d, m2[c] = squares < 0 ? 0 : squares;  // NaN stays
   }
 }
 

@@ -8,6 +8,8 @@
 
 namespace autodidact {
 
+// All at least 1, but for n, padding: without images there is nothing to write, and dw, dbias are
+// zero.
 struct ConvSizes {
   int n, h, w, c_in, c_out, kh, kw;
   int stride = 1, padding = 0, dilation = 1;

@@ -212,6 +212,7 @@ void run(Cpu, ConvBackwardWeights<T> p) {
   if (p.dbias) run(Cpu(), SumRows<T>{p.dbias, p.dy, int64_t(s.n) * s.out_h() * s.out_w(), s.c_out});
   if (!p.dw) return;
   if constexpr (std::is_same_v<T, double>) conv_backward_weights_plain(p);
+  else if (s.n == 0) conv_backward_weights_plain(p);  // zeros: there is no work to cut
   else
     for_cpu_class(&conv_backward_weights_plain<T>, &N_AVX2::conv_backward_weights<T>,
                   &N_AVX3::conv_backward_weights<T>)(p);

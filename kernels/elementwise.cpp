@@ -1,3 +1,5 @@
+// Elementwise kernels on the CPU: one loop over packets (map_packets), into which each kernel hands
+// its formula; below it the plain bodies, and the choice between them.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/elementwise.cpp"
 #include <hwy/foreach_target.h>
@@ -40,7 +42,7 @@ void body(UnaryBackward<Op, T> p) {
     Packet x(0), y(0);
     if constexpr (Op::kNeeds == autodidact::Needs::x) x = packet(p.x + i, lanes);
     if constexpr (Op::kNeeds == autodidact::Needs::y) y = packet(p.y + i, lanes);
-    store(packet(p.dy + i, lanes) * ForPackets<Op>::df(x, y), p.dx + i, lanes);
+    store(chain_rule<ForPackets<Op>>(packet(p.dy + i, lanes), x, y), p.dx + i, lanes);
   });
 }
 
@@ -139,7 +141,7 @@ void body(UnaryBackward<Op, T> p) {
   using A = Acc<T>;
   map(p.n, [=](int64_t i) {
     A x = Op::kNeeds == Needs::x ? A(p.x[i]) : A(0), y = Op::kNeeds == Needs::y ? A(p.y[i]) : A(0);
-    p.dx[i] = T(A(p.dy[i]) * Op::df(x, y));
+    p.dx[i] = T(chain_rule<Op>(A(p.dy[i]), x, y));
   });
 }
 template <class Op, class T>

@@ -37,7 +37,8 @@ __device__ void apply(const UnaryBackward<Op, T>& p, int64_t i) {
   Pack<N, T> x{}, y{}, dx;
   if constexpr (Op::kNeeds == Needs::x) x = load<N>(p.x + i);
   if constexpr (Op::kNeeds == Needs::y) y = load<N>(p.y + i);
-  for (int k = 0; k < N; ++k) dx.v[k] = T(Acc<T>(dy.v[k]) * Op::df(Acc<T>(x.v[k]), Acc<T>(y.v[k])));
+  for (int k = 0; k < N; ++k)
+    dx.v[k] = T(chain_rule<Op>(Acc<T>(dy.v[k]), Acc<T>(x.v[k]), Acc<T>(y.v[k])));
   store(p.dx + i, dx);
 }
 

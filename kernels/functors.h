@@ -4,8 +4,8 @@
 // No include guard and no namespace on purpose: kernels/scalar.h reads this file once in namespace
 // autodidact, kernels/packet-inl.h once per CPU class (a function gets its instruction set where
 // it is written, so the packets need their own reading). Include one of those two, never this.
-// A formula has no branch and uses only exp, log, tanh, erf, sqrt, abs, fma, select, max, min,
-// comparisons and arithmetic.
+// A formula has no branch and uses only exp, log, log1p, tanh, erf, sqrt, abs, fma, select, max,
+// min, comparisons and arithmetic.
 
 // y = f(x); df is dy/dx, given x and y so that it can use whichever is cheaper. kNeeds says which
 // of the two it reads: the engine saves no more than that.
@@ -21,6 +21,11 @@ struct Relu {
   template <class V>
   HD static V df(V, V y) {
     return select(y > V(0), V(1), V(0));
+  }
+  // Chosen, not multiplied: a closed gate passes nothing, not infinity * 0 = NaN.
+  template <class V>
+  HD static V dx(V dy, V, V y) {
+    return select(y > V(0), dy, V(0));
   }
 };
 struct Gelu {  // x Phi(x), the exact form: Hendrycks & Gimpel 2016
@@ -70,11 +75,11 @@ struct Sigmoid {
     return y * (V(1) - y);
   }
 };
-struct Softplus {  // log(1 + e^x), from the side where e^-|x| cannot overflow
+struct Softplus {  // log(1 + e^x), from the side where e^-|x| cannot overflow; log1p keeps e^x
   static constexpr Needs kNeeds = Needs::x;
   template <class V>
   HD static V f(V x) {
-    return max(x, V(0)) + log(V(1) + exp(-abs(x)));
+    return max(x, V(0)) + log1p(exp(-abs(x)));
   }
   template <class V>
   HD static V df(V x, V) {
@@ -151,6 +156,13 @@ struct Neg {
   X(Relu)            \
   X(Gelu) X(Silu) X(Tanh) X(Sigmoid) X(Softplus) X(Exp) X(Log) X(Square) X(Sqrt) X(Abs) X(Neg)
 
+// dx by the chain rule, or as the formula itself says it.
+template <class Op, class V>
+HD V chain_rule(V dy, V x, V y) {
+  if constexpr (requires { Op::dx(dy, x, y); }) return Op::dx(dy, x, y);
+  else return dy * Op::df(x, y);
+}
+
 // z = f(a, b); da and db are dz/da and dz/db.
 struct Add {
   template <class V>
@@ -208,10 +220,10 @@ struct Div {
     return -a / (b * b);
   }
 };
-struct Maximum {  // a tie gives half of the gradient to each, as PyTorch
+struct Maximum {  // a tie gives half of the gradient to each; NaN from either side, as PyTorch
   template <class V>
   HD static V f(V a, V b) {
-    return max(a, b);
+    return select(a > b, a, select(a <= b, b, a + b));
   }
   template <class V>
   HD static V da(V a, V b) {

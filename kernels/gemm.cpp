@@ -198,6 +198,7 @@ void gemm_plain(const Gemm<T, Out>& g) {
 
 template <class T, class Out>
 void run(Cpu, Gemm<T, Out> g) {
+  if (g.m == 0 || g.n == 0 || g.batch == 0) return;
   if constexpr (std::is_same_v<T, double>) {
     gemm_plain(g);
   } else if (g.k == 0) {

@@ -13,7 +13,7 @@ struct Gemm {
   const T* a;                    // [m, lda], or [k, lda] when transposed
   const T* b;                    // [k, ldb], or [n, ldb] when transposed
   const Acc<T>* bias = nullptr;  // [n], or null
-  int m, n, k;                   // k may be 0: the product is zero
+  int m, n, k;                   // may be 0: of k, the product is zero; of the others, no C
   int64_t lda, ldb, ldc;
   bool transpose_a = false, transpose_b = false;
   int batch = 1;

@@ -25,7 +25,8 @@ void run(Cpu, GroupNormForward<T> p) {
         squares += double(m2[c]) + p.pixels * d * d;
       }
       double rstd = 1 / std::sqrt(squares / (double(p.pixels) * width) + double(p.eps));
-      p.mean[n * p.groups + g] = A(m), p.rstd[n * p.groups + g] = A(rstd);
+      if (p.mean) p.mean[n * p.groups + g] = A(m);
+      if (p.rstd) p.rstd[n * p.groups + g] = A(rstd);
       for (int c = g * width; c < (g + 1) * width; ++c) {
         scale[c] = A(double(p.gamma[c]) * rstd);
         shift[c] = p.beta[c] - A(m) * scale[c];

@@ -10,7 +10,7 @@ namespace autodidact {
 template <class T>
 struct GroupNormForward {
   T* y;                       // [samples, pixels, channels]
-  Acc<T>*mean, *rstd;         // [samples, groups]; rstd = 1 / sqrt(var + eps)
+  Acc<T>*mean, *rstd;         // [samples, groups]; rstd = 1 / sqrt(var + eps); or null
   const T* x;                 // [samples, pixels, channels]
   const Acc<T>*gamma, *beta;  // [channels]
   const T* residual;          // as x, or null

@@ -25,7 +25,8 @@ void forward_rows(LayerNormForward<T> p, int64_t begin, int64_t end) {
       squares = fma(d, d, squares);
     });
     float rstd = 1 / std::sqrt(sum(squares) / float(p.cols) + p.eps);
-    p.mean[r] = mean, p.rstd[r] = rstd;
+    if (p.mean) p.mean[r] = mean;
+    if (p.rstd) p.rstd[r] = rstd;
     Packet m(double{mean}), scale(double{rstd});
     for_packets(0, p.cols, [&](int64_t c, int lanes) HWY_ATTR {
       Packet xhat = (packet(x + c, lanes) - m) * scale;
@@ -79,7 +80,8 @@ void forward_rows(LayerNormForward<T> p, int64_t begin, int64_t end) {
     mean /= A(p.cols);
     for (int c = 0; c < p.cols; ++c) var += (A(x[c]) - mean) * (A(x[c]) - mean);
     A rstd = 1 / sqrt(var / A(p.cols) + A(p.eps));
-    p.mean[r] = mean, p.rstd[r] = rstd;
+    if (p.mean) p.mean[r] = mean;
+    if (p.rstd) p.rstd[r] = rstd;
     for (int c = 0; c < p.cols; ++c)
       p.y[r * p.cols + c] = T(p.gamma[c] * ((A(x[c]) - mean) * rstd) + p.beta[c]);
   }

@@ -8,7 +8,7 @@ namespace autodidact {
 template <class T>
 struct LayerNormForward {
   T* y;                       // [rows, cols]
-  Acc<T>*mean, *rstd;         // [rows]; rstd = 1 / sqrt(var + eps)
+  Acc<T>*mean, *rstd;         // [rows]; rstd = 1 / sqrt(var + eps); or null
   const T* x;                 // [rows, cols]
   const Acc<T>*gamma, *beta;  // [cols]
   int64_t rows;

@@ -1,8 +1,9 @@
 // Packet: a SIMD vector of floats with the operators and functions that functors.h asks for, and
 // functors.h itself read for packets. Included once per CPU class, after simd-inl.h has shown how.
 // The functions are ours because Highway's exp drops NaN, and it has no erf. Largest errors, as
-// tests/kernels/test_packet.cpp measures them on every 101st float: exp and log 2 ulp, tanh and erf
-// 2 ulp; coefficients are minimax fits to the exact functions.
+// tests/kernels/test_packet.cpp measures them on every 101st float: exp, log, tanh and erf 2
+// ulp, log1p 3 (a logarithm, a quotient and a product); coefficients are minimax fits to the exact
+// functions.
 #if defined(AUTODIDACT_KERNELS_PACKET_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef AUTODIDACT_KERNELS_PACKET_INL_H_
 #undef AUTODIDACT_KERNELS_PACKET_INL_H_
@@ -75,6 +76,13 @@ HWY_INLINE Packet log(Packet x) {
   y = select(x < Packet(kInf), y, x);  // infinity and NaN stay
   return select(x > Packet(0), y,
                 select(x < Packet(0), Packet(kNan), select(x >= Packet(0), Packet(-kInf), x)));
+}
+
+// log(1 + x) for finite x > -1: log(u), u = 1 + x rounded, corrected by x / (u - 1) for what the
+// rounding lost (Kahan's way).
+HWY_INLINE Packet log1p(Packet x) {
+  Packet u = x + Packet(1), d = u - Packet(1), y = log(u) * (x / d);
+  return select(d > Packet(0), y, select(d < Packet(0), y, x));
 }
 
 // Odd polynomial below 0.625, 1 - 2 / (e^2x + 1) above.

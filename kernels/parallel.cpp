@@ -1,3 +1,5 @@
+// The thread pool behind parallel_for, and each thread's stack of scratch memory. Read Pool::run
+// (the calling thread's part) and Pool::work (a worker's) side by side.
 #include "kernels/parallel.h"
 #include <sched.h>
 #include <algorithm>
@@ -8,6 +10,7 @@
 #include <mutex>
 #include <new>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 #include <vector>
 #if defined(__x86_64__)
@@ -35,8 +38,12 @@ struct Job {
 // kernels), then a sleep.
 class Pool {
  public:
-  explicit Pool(int threads) : threads_(threads) {
-    for (int t = 1; t < threads; ++t) workers_.emplace_back([this, t] { work(t); });
+  // Fewer threads where the system gives no more of them.
+  explicit Pool(int threads) {
+    try {
+      for (int t = 1; t < threads; ++t) workers_.emplace_back([this, t] { work(t); });
+    } catch (const std::system_error&) {}
+    threads_ = int(workers_.size()) + 1;
   }
   ~Pool() {
     {
@@ -110,7 +117,7 @@ class Pool {
     inside = false;
   }
 
-  int threads_;
+  int threads_ = 1;
   std::vector<std::thread> workers_;
   std::mutex region_, mutex_;
   std::condition_variable wake_;
@@ -122,18 +129,38 @@ class Pool {
   std::exception_ptr failure_;
 };
 
-std::unique_ptr<Pool>& pool() {
-  static std::unique_ptr<Pool> p = std::make_unique<Pool>(cpus_allowed());
-  return p;
+// The workers start with the first region that has work for two.
+struct Threads {
+  std::atomic<int> count{cpus_allowed()};
+  std::mutex mutex;
+  std::unique_ptr<Pool> pool;
+};
+Threads& threads() {
+  static Threads t;
+  return t;
+}
+
+Pool& started_pool() {
+  Threads& t = threads();
+  std::lock_guard lock(t.mutex);
+  if (!t.pool) {
+    t.pool = std::make_unique<Pool>(t.count);
+    t.count = t.pool->threads();
+  }
+  return *t.pool;
 }
 
 }  // namespace
 
-int thread_count() { return pool()->threads(); }
+int thread_count() { return threads().count; }
 
 void set_thread_count(int n) {
   if (n < 1) throw std::invalid_argument("set_thread_count: at least 1 thread");
-  if (n != thread_count()) pool() = std::make_unique<Pool>(n);
+  Threads& t = threads();
+  std::lock_guard lock(t.mutex);
+  if (n == t.count) return;
+  t.pool = nullptr;
+  t.count = n;
 }
 
 namespace detail {
@@ -143,7 +170,7 @@ void run_chunks(int64_t chunks, void (*body)(void*, int64_t), void* context) {
     for (int64_t c = 0; c < chunks; ++c) body(context, c);
     return;
   }
-  pool()->run(chunks, body, context);
+  started_pool().run(chunks, body, context);
 }
 }  // namespace detail
 

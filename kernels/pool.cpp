@@ -1,3 +1,6 @@
+// Pooling: a chunk of work is a row of output pixels forward, of input pixels backward, where each
+// pixel gathers from the windows that hold it. Packet bodies, plain bodies, the choice, max
+// pooling.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pool.cpp"
 #include <hwy/foreach_target.h>

@@ -11,6 +11,8 @@ HD float exp(float x) { return ::expf(x); }
 HD double exp(double x) { return ::exp(x); }
 HD float log(float x) { return ::logf(x); }
 HD double log(double x) { return ::log(x); }
+HD float log1p(float x) { return ::log1pf(x); }
+HD double log1p(double x) { return ::log1p(x); }
 HD float tanh(float x) { return ::tanhf(x); }
 HD double tanh(double x) { return ::tanh(x); }
 HD float erf(float x) { return ::erff(x); }

@@ -1,3 +1,5 @@
+// Softmax, log softmax and cross entropy: a row is read for its maximum, again for its sum, and a
+// third time for its outputs, from cache. Packet bodies first, then plain ones, then the choice.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/softmax.cpp"
 #include <hwy/foreach_target.h>
@@ -38,18 +40,20 @@ HWY_INLINE float row_max(const T* x, int cols) {
   return max(m.v);
 }
 
+// sum exp(x - max), apart from max: their sum, log sum exp, would be rounded to max's magnitude.
+struct RowSum {
+  float max, log_sum;
+};
+
 template <class T>
-HWY_INLINE float row_lse(const T* x, int cols) {
+HWY_INLINE RowSum row_sum(const T* x, int cols) {
   float m = row_max(x, cols);
   Packet total(0.0), shift(double{m});
   for_packets(0, cols, [&](int64_t c, int lanes) HWY_ATTR {
     // exp is clamped far below: a lane that does not exist must add exactly nothing.
-    Packet e = exp(packet_or(x + c, lanes, m) - shift);
-    total =
-        total +
-        (lanes == kLanes ? e : Packet(hn::IfThenElseZero(hn::FirstN(F32(), size_t(lanes)), e.v)));
+    total = total + first(exp(packet_or(x + c, lanes, m) - shift), lanes);
   });
-  return m + autodidact::log(sum(total));
+  return {m, autodidact::log(sum(total))};
 }
 
 template <class T>
@@ -57,9 +61,10 @@ void body(SoftmaxForward<T> p) {
   for_rows(p.rows, p.cols, [=](int64_t r) HWY_ATTR {
     const T* x = p.x + r * p.cols;
     T* y = p.y + r * p.cols;
-    Packet lse(double{row_lse(x, p.cols)});
+    RowSum s = row_sum(x, p.cols);
+    Packet m(double{s.max}), log_sum(double{s.log_sum});
     for_packets(0, p.cols, [&](int64_t c, int lanes) HWY_ATTR {
-      store(exp(packet(x + c, lanes) - lse), y + c, lanes);
+      store(exp((packet(x + c, lanes) - m) - log_sum), y + c, lanes);
     });
   });
 }
@@ -83,9 +88,10 @@ template <class T>
 void body(LogSoftmaxForward<T> p) {
   for_rows(p.rows, p.cols, [=](int64_t r) HWY_ATTR {
     int64_t at = r * p.cols;
-    Packet lse(double{row_lse(p.x + at, p.cols)});
+    RowSum s = row_sum(p.x + at, p.cols);
+    Packet m(double{s.max}), log_sum(double{s.log_sum});
     for_packets(0, p.cols, [&](int64_t c, int lanes) HWY_ATTR {
-      store(packet(p.x + at + c, lanes) - lse, p.y + at + c, lanes);
+      store((packet(p.x + at + c, lanes) - m) - log_sum, p.y + at + c, lanes);
     });
   });
 }
@@ -106,15 +112,18 @@ void body(LogSoftmaxBackward<T> p) {
   });
 }
 
-// What the two cross entropies need of a row, beside what is done once (plain, below).
+// What the two cross entropies need of a row, beside what is done once (plain, below). Both count
+// the logits from the row's maximum.
 template <class T>
 void row_values(CrossEntropyForward<T> p, float* mean_logit) {
   for_rows(p.rows, p.cols, [=](int64_t r) HWY_ATTR {
     const T* x = p.logits + r * p.cols;
-    p.lse[r] = row_lse(x, p.cols);
-    Packet total(0.0);
-    for_packets(0, p.cols,
-                [&](int64_t c, int lanes) HWY_ATTR { total = total + packet(x + c, lanes); });
+    RowSum s = row_sum(x, p.cols);
+    p.max[r] = s.max, p.log_sum[r] = s.log_sum;
+    Packet total(0.0), m(double{s.max});
+    for_packets(0, p.cols, [&](int64_t c, int lanes) HWY_ATTR {
+      total = total + first(packet(x + c, lanes) - m, lanes);
+    });
     mean_logit[r] = sum(total) / float(p.cols);
   });
 }
@@ -124,17 +133,20 @@ void row_gradients(CrossEntropyBackward<T> p, float scale) {
   for_rows(p.rows, p.cols, [=](int64_t r) HWY_ATTR {
     const T* x = p.logits + r * p.cols;
     T* dx = p.dlogits + r * p.cols;
-    bool counts = p.labels[r] >= 0;
-    Packet lse(double{p.lse[r]}), s(counts ? double{scale} : 0.0),
-        spread(double{p.smoothing / float(p.cols)});
-    for_packets(0, p.cols, [&](int64_t c, int lanes) HWY_ATTR {
-      store(s * (exp(packet(x + c, lanes) - lse) - spread), dx + c, lanes);
-    });
-    if (counts) {  // the label's own part, from the unrounded value
-      float at_label = autodidact::exp(float(x[p.labels[r]]) - p.lse[r]) -
-                       p.smoothing / float(p.cols) - (1 - p.smoothing);
-      dx[p.labels[r]] = T(scale * at_label);
+    if (p.labels[r] < 0) {  // zero, whatever the logits are
+      for_packets(0, p.cols,
+                  [&](int64_t c, int lanes) HWY_ATTR { store(Packet(0.0), dx + c, lanes); });
+      return;
     }
+    Packet m(double{p.max[r]}), log_sum(double{p.log_sum[r]});
+    Packet s(double{scale}), spread(double{p.smoothing / float(p.cols)});
+    for_packets(0, p.cols, [&](int64_t c, int lanes) HWY_ATTR {
+      store(s * (exp((packet(x + c, lanes) - m) - log_sum) - spread), dx + c, lanes);
+    });
+    // The label's own part, from the unrounded value.
+    float at_label = autodidact::exp((float(x[p.labels[r]]) - p.max[r]) - p.log_sum[r]) -
+                     p.smoothing / float(p.cols) - (1 - p.smoothing);
+    dx[p.labels[r]] = T(scale * at_label);
   });
 }
 
@@ -152,21 +164,27 @@ void for_rows(int64_t rows, int cols, F f) {
   });
 }
 
+template <class A>
+struct RowSum {  // as above
+  A max, log_sum;
+};
+
 template <class T>
-Acc<T> row_lse(const T* x, int cols) {
+RowSum<Acc<T>> row_sum(const T* x, int cols) {
   using A = Acc<T>;
   A m = A(x[0]), total = 0;
   for (int c = 1; c < cols; ++c) m = max(A(x[c]), m);
   for (int c = 0; c < cols; ++c) total += exp(A(x[c]) - m);
-  return m + log(total);
+  return {m, log(total)};
 }
 
 template <class T>
 void body(SoftmaxForward<T> p) {
   for_rows(p.rows, p.cols, [=](int64_t r) {
     const T* x = p.x + r * p.cols;
-    Acc<T> lse = row_lse(x, p.cols);
-    for (int c = 0; c < p.cols; ++c) p.y[r * p.cols + c] = T(exp(Acc<T>(x[c]) - lse));
+    auto s = row_sum(x, p.cols);
+    for (int c = 0; c < p.cols; ++c)
+      p.y[r * p.cols + c] = T(exp((Acc<T>(x[c]) - s.max) - s.log_sum));
   });
 }
 
@@ -185,8 +203,8 @@ template <class T>
 void body(LogSoftmaxForward<T> p) {
   for_rows(p.rows, p.cols, [=](int64_t r) {
     int64_t at = r * p.cols;
-    Acc<T> lse = row_lse(p.x + at, p.cols);
-    for (int c = 0; c < p.cols; ++c) p.y[at + c] = T(Acc<T>(p.x[at + c]) - lse);
+    auto s = row_sum(p.x + at, p.cols);
+    for (int c = 0; c < p.cols; ++c) p.y[at + c] = T((Acc<T>(p.x[at + c]) - s.max) - s.log_sum);
   });
 }
 
@@ -207,9 +225,10 @@ void row_values(CrossEntropyForward<T> p, Acc<T>* mean_logit) {
   using A = Acc<T>;
   for_rows(p.rows, p.cols, [=](int64_t r) {
     const T* x = p.logits + r * p.cols;
-    p.lse[r] = row_lse(x, p.cols);
+    auto s = row_sum(x, p.cols);
+    p.max[r] = s.max, p.log_sum[r] = s.log_sum;
     A total = 0;
-    for (int c = 0; c < p.cols; ++c) total += A(x[c]);
+    for (int c = 0; c < p.cols; ++c) total += A(x[c]) - s.max;
     mean_logit[r] = total / A(p.cols);
   });
 }
@@ -220,7 +239,7 @@ void row_gradients(CrossEntropyBackward<T> p, Acc<T> scale) {
   for_rows(p.rows, p.cols, [=](int64_t r) {
     for (int c = 0; c < p.cols; ++c) {
       A target = A(p.smoothing) / A(p.cols) + (c == p.labels[r] ? 1 - A(p.smoothing) : A(0));
-      A d = exp(A(p.logits[r * p.cols + c]) - p.lse[r]) - target;
+      A d = exp((A(p.logits[r * p.cols + c]) - p.max[r]) - p.log_sum[r]) - target;
       p.dlogits[r * p.cols + c] = T(p.labels[r] >= 0 ? scale * d : A(0));
     }
   });
@@ -270,8 +289,8 @@ void run(Cpu, CrossEntropyForward<T> p) {
   for (int64_t r = 0; r < p.rows; ++r) {
     A loss = 0;
     if (p.labels[r] >= 0) {
-      A at_label = A(p.logits[r * p.cols + p.labels[r]]), s = A(p.smoothing);
-      loss = (1 - s) * (p.lse[r] - at_label) + s * (p.lse[r] - mean_logit[r]);
+      A at_label = A(p.logits[r * p.cols + p.labels[r]]) - p.max[r], s = A(p.smoothing);
+      loss = (1 - s) * (p.log_sum[r] - at_label) + s * (p.log_sum[r] - mean_logit[r]);
     }
     if (p.row_loss) p.row_loss[r] = loss;
     total += double(loss);

@@ -21,7 +21,8 @@ struct SoftmaxBackward {
   int cols;
 };
 
-// y = x - log sum exp(x).   y, x: [rows, cols]; y may be x
+// y = x - log sum exp(x), summed as (x - max) - log sum exp(x - max).   y, x: [rows, cols]; y may
+// be x
 template <class T>
 struct LogSoftmaxForward {
   T* y;
@@ -38,28 +39,30 @@ struct LogSoftmaxBackward {
   int cols;
 };
 
-// loss = mean over the counted rows of lse - sum_c target_c logit_c, where
+// loss = mean over the counted rows of log sum exp(logits) - sum_c target_c logit_c, where
 // target = (1 - smoothing) onehot(label) + smoothing / cols, as PyTorch. A row with a negative
 // label does not count; with no row counted the loss is NaN, as PyTorch's.
 template <class T>
 struct CrossEntropyForward {
-  Acc<T>* loss;           // [1]
-  Acc<T>* lse;            // [rows]: log sum exp of the logits
-  Acc<T>* row_loss;       // [rows], or null; 0 for a row that does not count
-  const T* logits;        // [rows, cols]
+  Acc<T>* loss;          // [1]
+  Acc<T>*max, *log_sum;  // [rows]: of the logits, and log sum exp(logits - max). Apart, since their
+                         // sum loses the digits that the probabilities are made of
+  Acc<T>* row_loss;      // [rows], or null; 0 for a row that does not count
+  const T* logits;       // [rows, cols]
   const int32_t* labels;  // [rows], below cols
   int64_t rows;
   int cols;
   float smoothing;
 };
-// dlogits = dloss / counted (exp(logits - lse) - target), 0 for a row that does not count.
+// dlogits = dloss / counted (exp((logits - max) - log_sum) - target), 0 for a row that does not
+// count.
 template <class T>
 struct CrossEntropyBackward {
-  T* dlogits;             // [rows, cols]
-  const Acc<T>* dloss;    // [1]
-  const T* logits;        // [rows, cols]
-  const Acc<T>* lse;      // [rows]
-  const int32_t* labels;  // [rows]
+  T* dlogits;                  // [rows, cols]
+  const Acc<T>* dloss;         // [1]
+  const T* logits;             // [rows, cols]
+  const Acc<T>*max, *log_sum;  // [rows], of the forward pass
+  const int32_t* labels;       // [rows]
   int64_t rows;
   int cols;
   float smoothing;

@@ -18,6 +18,11 @@ struct OpCase {
   bool differentiable = true;     // a row without a gradient says so
   std::vector<int>
       parameters{};  // inputs held in the accumulator's dtype (biases, norm parameters)
+  // The output by the textbook, from the inputs in double: where a value is more than a formula of
+  // functors.h, something must say what it is independently of the kernels.
+  std::function<std::vector<double>(const std::vector<std::vector<double>>& inputs,
+                                    const std::vector<Shape>& shapes)>
+      definition{};
 };
 
 // A call that must be refused, and the text it must say.

@@ -1,14 +1,19 @@
 // Two-dimensional convolution, NHWC by OHWI.
 #include "engine/dispatch.h"
 #include "engine/ops.h"
+#include "engine/ops/checks.h"
 #include "kernels/conv.h"
 
 namespace autodidact {
 
 Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const ConvOptions& how) {
+  check_dtypes("conv2d", x, {{"w", w, x.dtype}, {"bias", bias, acc(x.dtype)}});
   check(x.shape.rank() == 4, "conv2d: x must be [N, H, W, C], got ", x.shape);
+  check(x.shape[1] >= 1 && x.shape[2] >= 1 && x.shape[3] >= 1,
+        "conv2d: x must have pixels and channels, got ", x.shape);
   check(w.shape.rank() == 4 && w.shape[3] == x.shape[3], "conv2d: w must be [out, kh, kw, ",
         x.shape[3], "], got ", w.shape);
+  check(w.shape.size() >= 1, "conv2d: w must have channels and a kernel, got ", w.shape);
   check(!bias || bias.shape == Shape{w.shape[0]}, "conv2d: bias must be ", Shape{w.shape[0]},
         ", got ", bias.shape);
   check(how.stride >= 1 && how.padding >= 0 && how.dilation >= 1,

@@ -1,17 +1,18 @@
+// Elementwise ops: unary<Formula> and binary<Formula> make one of each formula of functors.h; what
+// has no formula there (scale, convert, add_bias) follows.
 #include "kernels/elementwise.h"
 #include "engine/dispatch.h"
 #include "engine/ops.h"
+#include "engine/ops/checks.h"
 #include "kernels/reduction.h"
 
 namespace autodidact {
 
 namespace {
 
-bool is_floating(Dtype d) { return d == Dtype::f32 || d == Dtype::bf16 || d == Dtype::f64; }
-
 template <class Op>
 Tensor unary(const char* name, const Tensor& x) {
-  check(is_floating(x.dtype), name, ": x must be f32, bf16 or f64, got ", x.dtype);
+  check_dtypes(name, x);
   Tensor y = empty_like(x);
   dispatch(x, [&]<class T>(auto queue, T) {
     run(queue, UnaryForward<Op, T>{ptr<T>(y), ptr<T>(x), x.size()});
@@ -48,32 +49,35 @@ bool repeats(const Tensor& b, const Tensor& a) {
   int skip = a.shape.rank() - b.shape.rank();
   bool ending = skip >= 0;
   for (int i = 0; ending && i < b.shape.rank(); ++i) ending = b.shape[i] == a.shape[skip + i];
-  return b.dtype == a.dtype && (ending || b.size() == 1);
+  return ending || b.size() == 1;
 }
 
 template <class Op>
 Tensor binary(const char* name, const Tensor& a, const Tensor& b) {
+  check_dtypes(name, a, {{"b", b, a.dtype}}, "a");
   check(repeats(b, a), name,
         ": the second must be as the first, the end of its shape or one "
         "element, got ",
-        a.shape, " ", a.dtype, " and ", b.shape, " ", b.dtype);
+        a.shape, " and ", b.shape);
+  const int columns = b.size() != a.size() ? int_size(name, b.size()) : 0;  // of the sum, if any
   Tensor z = empty_like(a);
   dispatch(a, [&]<class T>(auto queue, T) {
     run(queue, BinaryForward<Op, T>{ptr<T>(z), ptr<T>(a), ptr<T>(b), a.size(), b.size()});
   });
-  return record(name, z, {a, b}, [a = save(a), b = save(b)](const Tensor& dz, GradSlots& d) {
-    int64_t n = dz.size(), period = b->size();
-    Tensor da = d.activation(0), db = d.activation(1);
-    Tensor each = db && period < n ? empty_like(dz) : db;  // dz df/db before it is summed
-    dispatch(dz, [&]<class T>(auto queue, T) {
-      run(queue, BinaryBackward<Op, T>{ptr<T>(da), ptr<T>(each), ptr<T>(dz), ptr<T>(*a), ptr<T>(*b),
-                                       n, period});
-      if (!db || period == n) return;
-      Tensor sum = empty(db.shape, acc(db.dtype));
-      run(queue, SumRows<T>{ptr<Acc<T>>(sum), ptr<T>(each), n / period, int(period)});
-      copy(db, sum);
-    });
-  });
+  return record(
+      name, z, {a, b}, [a = save(a), b = save(b), columns](const Tensor& dz, GradSlots& d) {
+        int64_t n = dz.size(), period = b->size();
+        Tensor da = d.activation(0), db = d.activation(1);
+        Tensor each = db && period < n ? empty_like(dz) : db;  // dz df/db before it is summed
+        dispatch(dz, [&]<class T>(auto queue, T) {
+          run(queue, BinaryBackward<Op, T>{ptr<T>(da), ptr<T>(each), ptr<T>(dz), ptr<T>(*a),
+                                           ptr<T>(*b), n, period});
+          if (!db || period == n) return;
+          Tensor sum = empty(db.shape, acc(db.dtype));
+          run(queue, SumRows<T>{ptr<Acc<T>>(sum), ptr<T>(each), n / period, columns});
+          copy(db, sum);
+        });
+      });
 }
 
 }  // namespace
@@ -94,7 +98,7 @@ Tensor neg(const Tensor& x) { return unary<Neg>("neg", x); }
 // The derivatives of a sum need no kernel where nothing is repeated: dz itself is handed on.
 Tensor add(const Tensor& a, const Tensor& b) {
   if (!(a.shape == b.shape)) return binary<Add>("add", a, b);
-  check(a.dtype == b.dtype, "add: dtypes must agree, got ", a.dtype, " and ", b.dtype);
+  check_dtypes("add", a, {{"b", b, a.dtype}}, "a");
   Tensor z = empty_like(a);
   dispatch(a, [&]<class T>(auto queue, T) {
     run(queue, BinaryForward<Add, T>{ptr<T>(z), ptr<T>(a), ptr<T>(b), a.size(), a.size()});
@@ -110,7 +114,7 @@ Tensor div(const Tensor& a, const Tensor& b) { return binary<Div>("div", a, b); 
 Tensor maximum(const Tensor& a, const Tensor& b) { return binary<Maximum>("maximum", a, b); }
 
 Tensor scale(const Tensor& x, double factor) {
-  check(is_floating(x.dtype), "scale: x must be f32, bf16 or f64, got ", x.dtype);
+  check_dtypes("scale", x);
   Tensor y = empty_like(x);
   dispatch(x, [&]<class T>(auto queue, T) {
     run(queue, ScaleShift<T>{ptr<T>(y), ptr<T>(x), x.size(), factor, 0});
@@ -125,18 +129,19 @@ Tensor scale(const Tensor& x, double factor) {
 }
 
 Tensor convert(const Tensor& x, Dtype dtype) {
-  check(is_floating(x.dtype) && is_floating(dtype), "convert: from and to f32, bf16 or f64, got ",
-        x.dtype, " to ", dtype);
+  check_dtypes("convert", x);
+  check_floating("convert", "the result", dtype);
   return record("convert", cast(detach(x), dtype), {x},
                 [from = x.dtype](const Tensor& dy, GradSlots& d) { d.pass(0, cast(dy, from)); });
 }
 
 Tensor add_bias(const Tensor& x, const Tensor& bias) {
-  check(x.shape.rank() >= 1 && bias.shape == Shape{x.shape.back()} && bias.dtype == acc(x.dtype),
-        "add_bias: bias must be [", x.shape.rank() ? x.shape.back() : 1, "] ", acc(x.dtype),
-        ", got ", bias.shape, " ", bias.dtype);
+  check_dtypes("add_bias", x, {{"bias", bias, acc(x.dtype)}});
+  check(x.shape.rank() >= 1, "add_bias: x must be [.., C], got ", x.shape);
+  check(bias.shape == Shape{x.shape.back()}, "add_bias: bias must be ", Shape{x.shape.back()},
+        ", got ", bias.shape);
   int cols = x.shape.back();
-  int64_t rows = x.size() / cols;
+  int64_t rows = rows_of(x.shape);
   Tensor y = empty_like(x);
   dispatch(x, [&]<class T>(auto queue, T) {
     run(queue, BiasAdd<T>{ptr<T>(y), ptr<T>(x), ptr<Acc<T>>(bias), rows, cols});

@@ -1,12 +1,14 @@
 // Matrix products: linear and matmul.
 #include "engine/dispatch.h"
 #include "engine/ops.h"
+#include "engine/ops/checks.h"
 #include "kernels/gemm.h"
 #include "kernels/reduction.h"
 
 namespace autodidact {
 
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b) {
+  check_dtypes("linear", x, {{"w", w, x.dtype}, {"b", b, acc(x.dtype)}});
   check(w.shape.rank() == 2, "linear: w must be [out, in], got ", w.shape);
   const int out = w.shape[0], in = w.shape[1];
   check(x.shape.rank() >= 1 && x.shape.back() == in, "linear: x must be [.., ", in, "], got ",
@@ -14,7 +16,7 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b) {
   check(!b || b.shape == Shape{out}, "linear: b must be ", Shape{out}, ", got ", b.shape);
   Shape y_shape = x.shape;
   y_shape[y_shape.rank() - 1] = out;
-  const int rows = int(x.size() / in);
+  const int rows = int_size("linear", rows_of(x.shape));
   Tensor y = empty(y_shape, x.dtype, x.device());
   dispatch(x, [&]<class T>(auto queue, T) {
     run(queue, Gemm<T>{.c = ptr<T>(y),
@@ -88,6 +90,7 @@ void multiply(Tensor& c, const Tensor& a, bool transpose_a, const Tensor& b, boo
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
+  check_dtypes("matmul", a, {{"b", b, a.dtype}}, "a");
   const int rank = a.shape.rank();
   check((rank == 2 || rank == 3) && b.shape.rank() == rank, "matmul: needs two matrices or two ",
         "batches of them, got ", a.shape, " and ", b.shape);

@@ -1,10 +1,13 @@
+// Softmax, log softmax and cross entropy.
 #include "kernels/softmax.h"
 #include "engine/dispatch.h"
 #include "engine/ops.h"
+#include "engine/ops/checks.h"
 
 namespace autodidact {
 
 static void check_rows(const char* op, const Tensor& x) {
+  check_dtypes(op, x);
   check(x.shape.rank() >= 1 && x.shape.back() > 0, op,
         ": x must have a last dimension of at least 1, got ", x.shape);
 }
@@ -43,6 +46,7 @@ Tensor log_softmax(const Tensor& x) {
 }
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels, float label_smoothing) {
+  check_dtypes("cross_entropy", logits, {{"labels", labels, Dtype::i32}}, "logits");
   check(logits.shape.rank() == 2 && logits.shape[1] > 0,
         "cross_entropy: logits must be [N, C], got ", logits.shape);
   int rows = logits.shape[0], cols = logits.shape[1];
@@ -52,22 +56,24 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels, float label_smo
   for (int r = 0; r < rows; ++r)
     check(label[r] < cols, "cross_entropy: labels must be below ", cols, ", got ", label[r]);
   Tensor loss = empty({}, acc(logits.dtype), logits.device()),
-         lse = empty({rows}, loss.dtype, logits.device());
+         max = empty({rows}, loss.dtype, logits.device()), log_sum = empty_like(max);
   dispatch(logits, [&]<class T>(auto queue, T) {
-    run(queue, CrossEntropyForward<T>{ptr<Acc<T>>(loss), ptr<Acc<T>>(lse), nullptr,
-                                      ptr<const T>(logits), label, rows, cols, label_smoothing});
+    run(queue,
+        CrossEntropyForward<T>{ptr<Acc<T>>(loss), ptr<Acc<T>>(max), ptr<Acc<T>>(log_sum), nullptr,
+                               ptr<const T>(logits), label, rows, cols, label_smoothing});
   });
-  return record("cross_entropy", loss, {logits},
-                [logits = save(logits), lse = save(lse), labels = save(labels), rows, cols,
-                 label_smoothing](const Tensor& dloss, GradSlots& d) {
-                  if (Tensor dlogits = d.activation(0))
-                    dispatch(dlogits, [&]<class T>(auto queue, T) {
-                      run(queue, CrossEntropyBackward<T>{
-                                     ptr<T>(dlogits), ptr<const Acc<T>>(dloss),
-                                     ptr<const T>(logits), ptr<const Acc<T>>(lse),
-                                     ptr<const int32_t>(labels), rows, cols, label_smoothing});
-                    });
-                });
+  return record(
+      "cross_entropy", loss, {logits},
+      [logits = save(logits), max = save(max), log_sum = save(log_sum), labels = save(labels), rows,
+       cols, label_smoothing](const Tensor& dloss, GradSlots& d) {
+        if (Tensor dlogits = d.activation(0))
+          dispatch(dlogits, [&]<class T>(auto queue, T) {
+            run(queue, CrossEntropyBackward<T>{
+                           ptr<T>(dlogits), ptr<const Acc<T>>(dloss), ptr<const T>(logits),
+                           ptr<const Acc<T>>(max), ptr<const Acc<T>>(log_sum),
+                           ptr<const int32_t>(labels), rows, cols, label_smoothing});
+          });
+      });
 }
 
 }  // namespace autodidact

@@ -1,5 +1,7 @@
+// Layer, group and batch normalisation; both forms of batchnorm share what they put on the tape.
 #include "engine/dispatch.h"
 #include "engine/ops.h"
+#include "engine/ops/checks.h"
 #include "kernels/batchnorm.h"
 #include "kernels/groupnorm.h"
 #include "kernels/layernorm.h"
@@ -13,8 +15,11 @@ void check_channels(const char* op, const char* what, const Tensor& t, const Ten
         Shape{x.shape.back()}, " ", acc(x.dtype), ", got ", t.shape, " ", t.dtype);
 }
 
+// A batch may be empty; a sample may not.
 void check_input(const char* op, const Tensor& x, const NormOptions& options) {
-  check(x.shape.rank() >= 2 && x.size() > 0, op, ": x must be [N, .., C], got ", x.shape);
+  check_dtypes(op, x);
+  check(x.shape.rank() >= 2 && Shape(x.shape.begin() + 1, x.shape.end()).size() >= 1, op,
+        ": x must be [N, .., C] with pixels and channels, got ", x.shape);
   const Tensor& r = options.residual;
   check(!r || (r.shape == x.shape && r.dtype == x.dtype), op, ": the residual must be as x, ",
         x.shape, " ", x.dtype, ", got ", r.shape, " ", r.dtype);
@@ -30,11 +35,12 @@ Tensor residual_gradient(const Tensor& dy, GradSlots& d, int slot, bool relu) {
 }  // namespace
 
 Tensor layernorm(const Tensor& x, const Tensor& gamma, const Tensor& beta, float eps) {
-  check(x.shape.rank() >= 1 && x.size() > 0, "layernorm: x must be [.., C], got ", x.shape);
+  check_dtypes("layernorm", x);
+  check(x.shape.rank() >= 1 && x.shape.back() >= 1, "layernorm: x must be [.., C], got ", x.shape);
   check_channels("layernorm", "gamma", gamma, x);
   check_channels("layernorm", "beta", beta, x);
   int cols = x.shape.back();
-  int64_t rows = x.size() / cols;
+  int64_t rows = int_size("layernorm", rows_of(x.shape));
   Tensor y = empty_like(x), mean = empty({int(rows)}, acc(x.dtype)), rstd = empty_like(mean);
   dispatch(x, [&]<class T>(auto queue, T) {
     run(queue, LayerNormForward<T>{ptr<T>(y), ptr<Acc<T>>(mean), ptr<Acc<T>>(rstd), ptr<T>(x),
@@ -58,7 +64,8 @@ Tensor groupnorm(const Tensor& x, const Tensor& gamma, const Tensor& beta, int g
   check_input("groupnorm", x, options);
   check_channels("groupnorm", "gamma", gamma, x);
   check_channels("groupnorm", "beta", beta, x);
-  int N = x.shape[0], C = x.shape.back(), pixels = int(x.size() / N / C);
+  int N = x.shape[0], C = x.shape.back();
+  int pixels = int_size("groupnorm", Shape(x.shape.begin() + 1, x.shape.end() - 1).size());
   check(groups >= 1 && C % groups == 0, "groupnorm: groups must divide the ", C, " channels, got ",
         groups);
   bool relu = options.relu;

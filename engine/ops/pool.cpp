@@ -1,10 +1,13 @@
+// Pooling over NHWC images.
 #include "kernels/pool.h"
 #include "engine/dispatch.h"
 #include "engine/ops.h"
+#include "engine/ops/checks.h"
 
 namespace autodidact {
 
 static PoolShape pool_shape(const char* op, const Tensor& x, int kernel, int stride, int pad) {
+  check_dtypes(op, x);
   check(x.shape.rank() == 4, op, ": x must be [N, H, W, C], got ", x.shape);
   check(kernel >= 1 && kernel <= 16 && stride >= 1 && pad >= 0 && pad <= kernel / 2, op,
         ": kernel from 1 to 16, stride >= 1 and padding from 0 to kernel / 2, got ", kernel, ", ",
@@ -48,9 +51,11 @@ Tensor avg_pool2d(const Tensor& x, int kernel, int stride, int pad) {
 }
 
 Tensor global_avg_pool(const Tensor& x) {
-  check(x.shape.rank() == 4 && x.shape[1] * x.shape[2] > 0,
+  check_dtypes("global_avg_pool", x);
+  check(x.shape.rank() == 4 && x.shape[1] >= 1 && x.shape[2] >= 1,
         "global_avg_pool: x must be [N, H, W, C] with pixels, got ", x.shape);
-  int samples = x.shape[0], pixels = x.shape[1] * x.shape[2], channels = x.shape[3];
+  int samples = x.shape[0], channels = x.shape[3];
+  int pixels = int_size("global_avg_pool", int64_t(x.shape[1]) * x.shape[2]);
   Tensor y = empty({samples, channels}, x.dtype, x.device());
   dispatch(x, [&]<class T>(auto queue, T) {
     run(queue, GlobalAvgPoolForward<T>{ptr<T>(y), ptr<const T>(x), samples, pixels, channels});

@@ -1,6 +1,8 @@
+// Ops that move numbers: views (reshape, slice) and copies (transpose, pad, concatenate).
 #include "kernels/shape.h"
 #include "engine/dispatch.h"
 #include "engine/ops.h"
+#include "engine/ops/checks.h"
 
 namespace autodidact {
 
@@ -34,6 +36,7 @@ static void run_transpose(const Tensor& y, const Tensor& x) {
 
 Tensor transpose(const Tensor& x) {
   int rank = x.shape.rank();
+  check_dtypes("transpose", x);
   check(rank == 2 || rank == 3, "transpose: x must have two or three dimensions, got ", x.shape);
   Shape shape = x.shape;
   std::swap(shape[rank - 2], shape[rank - 1]);
@@ -54,6 +57,7 @@ static void run_pad(const Tensor& y, const Tensor& x, int before) {
 }
 
 Tensor pad_columns(const Tensor& x, int before, int after) {
+  check_dtypes("pad_columns", x);
   check(x.shape.rank() >= 1 && x.shape.back() > 0 && before >= 0 && after >= 0,
         "pad_columns: needs columns and padding >= 0, got ", x.shape, ", ", before, " before, ",
         after, " after");
@@ -67,9 +71,10 @@ Tensor pad_columns(const Tensor& x, int before, int after) {
 }
 
 Tensor concat_columns(const Tensor& a, const Tensor& b) {
+  check_dtypes("concat_columns", a, {{"b", b, a.dtype}}, "a");
   Shape shape = a.shape, rest_b = b.shape;
-  check(a.shape.rank() >= 1 && a.shape.rank() == b.shape.rank() && a.dtype == b.dtype,
-        "concat_columns: ranks and dtypes must agree, got ", a.shape, " and ", b.shape);
+  check(a.shape.rank() >= 1 && a.shape.rank() == b.shape.rank(),
+        "concat_columns: ranks must agree, got ", a.shape, " and ", b.shape);
   int last = shape.rank() - 1;
   rest_b[last] = shape[last];
   check(shape == rest_b && shape[last] > 0 && b.shape[last] > 0,

@@ -1,3 +1,4 @@
+// Rows and refusals of conv2d; tests/kernels/test_conv.cpp compares its values with the definition.
 #include "tests/op_cases.h"
 
 namespace autodidact {
@@ -8,7 +9,8 @@ OpFamily conv_cases() {
           {.op = "conv2d",
            .sizes = {{{1, 1, 1, 1}, {1, 3, 3, 1}, {1}},
                      {{2, 5, 7, 3}, {9, 3, 3, 3}, {9}},
-                     {{3, 8, 6, 17}, {20, 3, 3, 17}, {20}}},
+                     {{3, 8, 6, 17}, {20, 3, 3, 17}, {20}},
+                     {{0, 5, 7, 3}, {9, 3, 3, 3}, {9}}},
            .call = [](auto& v) { return conv2d(v[0], v[1], v[2], {.padding = 1}); },
            .parameters = {2}},
           {.op = "conv2d",
@@ -40,6 +42,18 @@ OpFamily conv_cases() {
            [](auto& v) { return conv2d(v[0], v[1]); },
            "conv2d: the kernel must fit into the padded image, got x [1, 2, 8, 3], w [4, 3, 3, 3], "
            "padding 0, dilation 1"},
+          {"conv2d",
+           {{1, 8, 8, 0}, {4, 3, 3, 0}},
+           [](auto& v) { return conv2d(v[0], v[1]); },
+           "conv2d: x must have pixels and channels, got [1, 8, 8, 0]"},
+          {"conv2d",
+           {{1, 8, 8, 3}, {4, 0, 3, 3}},
+           [](auto& v) { return conv2d(v[0], v[1]); },
+           "conv2d: w must have channels and a kernel, got [4, 0, 3, 3]"},
+          {"conv2d",
+           {{1, 8, 8, 3}, {4, 3, 3, 3}, {4}},
+           [](auto& v) { return conv2d(v[0], v[1], cast(v[2], Dtype::bf16)); },
+           "conv2d: bias must be f32, got bf16"},
       }};
 }
 

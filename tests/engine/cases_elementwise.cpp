@@ -1,3 +1,4 @@
+// Rows and refusals of the elementwise ops; tests/kernels/test_elementwise.cpp has the formulas.
 #include "tests/op_cases.h"
 
 namespace autodidact {
@@ -8,8 +9,11 @@ using Op = Tensor (*)(const Tensor&);
 using Op2 = Tensor (*)(const Tensor&, const Tensor&);
 
 OpCase unary(const char* name, Op op, double low = -1.5, double high = 1.5) {
-  return {
-      name, {{{1}}, {{3, 7}}, {{129}}, {{20000}}}, [op](auto& v) { return op(v[0]); }, low, high};
+  return {name,
+          {{{1}}, {{3, 7}}, {{129}}, {{20000}}, {{0, 7}}},
+          [op](auto& v) { return op(v[0]); },
+          low,
+          high};
 }
 WrongCase not_integers(const char* name, Op op) {
   return {name,
@@ -25,7 +29,9 @@ OpCase binary(const char* name, Op2 op, double low = -1.5, double high = 1.5) {
            {{20000}, {20000}},
            {{5, 9}, {9}},
            {{2, 3, 4}, {3, 4}},
-           {{6, 5}, {1}}},
+           {{6, 5}, {1}},
+           {{0, 9}, {9}},
+           {{0}, {0}}},
           [op](auto& v) { return op(v[0], v[1]); },
           low,
           high};
@@ -36,7 +42,7 @@ WrongCase not_together(const char* name, Op2 op) {
           [op](auto& v) { return op(v[0], v[1]); },
           std::string(name) +
               ": the second must be as the first, the end of its shape or one element, got [4, 3] "
-              "f32 and [4] f32"};
+              "and [4]"};
 }
 
 }  // namespace
@@ -62,7 +68,12 @@ OpFamily elementwise_cases() {
               binary("maximum", maximum),
               {"scale", {{{1}}, {{3, 7}}, {{20000}}}, [](auto& v) { return scale(v[0], -1.7); }},
               {.op = "add_bias",
-               .sizes = {{{1, 1}, {1}}, {{5, 9}, {9}}, {{3, 4, 16}, {16}}, {{700, 33}, {33}}},
+               .sizes = {{{1, 1}, {1}},
+                         {{5, 9}, {9}},
+                         {{3, 4, 16}, {16}},
+                         {{700, 33}, {33}},
+                         {{0, 9}, {9}},
+                         {{4, 0}, {0}}},
                .call = [](auto& v) { return add_bias(v[0], v[1]); },
                .parameters = {1}},
               {"convert",
@@ -87,6 +98,10 @@ OpFamily elementwise_cases() {
               not_together("mul", mul),
               not_together("div", div),
               not_together("maximum", maximum),
+              {"add",
+               {{3}},
+               [](auto& v) { return add(v[0], cast(v[0], Dtype::bf16)); },
+               "add: b must be f32, got bf16"},
               {"scale",
                {{3}},
                [](auto& v) { return scale(empty(v[0].shape, Dtype::u8), 2); },
@@ -94,11 +109,11 @@ OpFamily elementwise_cases() {
               {"add_bias",
                {{4, 3}, {4}},
                [](auto& v) { return add_bias(v[0], v[1]); },
-               "add_bias: bias must be [3] f32, got [4] f32"},
+               "add_bias: bias must be [3], got [4]"},
               {"convert",
                {{3}},
                [](auto& v) { return convert(v[0], Dtype::u8); },
-               "convert: from and to f32, bf16 or f64, got f32 to u8"},
+               "convert: the result must be f32, bf16 or f64, got u8"},
           }};
 }
 

@@ -1,3 +1,4 @@
+// Rows and refusals of the normalisations; tests/kernels/test_*norm.cpp have their definitions.
 #include "tests/op_cases.h"
 
 namespace autodidact {
@@ -25,11 +26,15 @@ OpFamily norm_cases() {
            .sizes = {{{3, 2}, {2}, {2}},
                      {{3, 7}, {7}, {7}},
                      {{2, 5, 33}, {33}, {33}},
-                     {{70, 192}, {192}, {192}}},
+                     {{70, 192}, {192}, {192}},
+                     {{0, 7}, {7}, {7}}},
            .call = [](auto& v) { return layernorm(v[0], v[1], v[2]); },
            .parameters = {1, 2}},
           {.op = "groupnorm",
-           .sizes = {{{3, 4}, {4}, {4}}, {{2, 3, 5, 6}, {6}, {6}}, {{3, 70, 16}, {16}, {16}}},
+           .sizes = {{{3, 4}, {4}, {4}},
+                     {{2, 3, 5, 6}, {6}, {6}},
+                     {{3, 70, 16}, {16}, {16}},
+                     {{0, 5, 6}, {6}, {6}}},
            .call = [](auto& v) { return groupnorm(v[0], v[1], v[2], 2); },
            .parameters = {1, 2}},
           {.op = "groupnorm",
@@ -65,7 +70,10 @@ OpFamily norm_cases() {
                  return batchnorm(v[0], {}, {}, mean, var);
                }},
           {.op = "batchnorm_inference",
-           .sizes = {{{1, 1}, {1}, {1}}, {{2, 3, 5, 6}, {6}, {6}}, {{300, 17}, {17}, {17}}},
+           .sizes = {{{1, 1}, {1}, {1}},
+                     {{2, 3, 5, 6}, {6}, {6}},
+                     {{300, 17}, {17}, {17}},
+                     {{0, 6}, {6}, {6}}},
            .call = [](auto& v) { return call_inference(v, {}); },
            .parameters = {1, 2}},
           {.op = "batchnorm_inference",
@@ -98,6 +106,14 @@ OpFamily norm_cases() {
            {{4, 6}, {5}, {6}},
            [](auto& v) { return call_inference(v, {}); },
            "batchnorm_inference: gamma must be [6] f32, got [5] f32"},
+          {"groupnorm",
+           {{4, 0, 6}, {6}, {6}},
+           [](auto& v) { return groupnorm(v[0], v[1], v[2], 2); },
+           "groupnorm: x must be [N, .., C] with pixels and channels, got [4, 0, 6]"},
+          {"layernorm",
+           {{4, 3}, {3}, {3}},
+           [](auto& v) { return layernorm(empty(v[0].shape, Dtype::i32), v[1], v[2]); },
+           "layernorm: x must be f32, bf16 or f64, got i32"},
       }};
 }
 

@@ -1,3 +1,5 @@
+// Rows and refusals of the sums. Over nothing both are refused: a mean of nothing is NaN, and a sum
+// of nothing is more likely an error than wanted.
 #include "tests/op_cases.h"
 
 namespace autodidact {
@@ -16,6 +18,10 @@ OpFamily reduce_cases() {
                {{0}},
                [](auto& v) { return mean(v[0]); },
                "mean: x must have elements, got [0]"},
+              {"sum",
+               {{3}},
+               [](auto& v) { return sum(empty(v[0].shape, Dtype::i32)); },
+               "sum: x must be f32, bf16 or f64, got i32"},
           }};
 }
 

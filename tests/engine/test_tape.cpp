@@ -4,6 +4,7 @@
 #include <limits>
 #include <stdexcept>
 #include <thread>
+#include <type_traits>
 #include <vector>
 #include "engine/arena.h"
 #include "engine/module.h"
@@ -152,6 +153,22 @@ TEST_CASE("parameters: flat, aligned, named, and their gradients lie in the flat
   p.finish_grad();
   CHECK(ptr<float>(p.grad)[p.segments()[1].begin] == 3);
   CHECK(ptr<float>(p.grad)[p.segments()[2].begin] == 0);  // took no part: zero, not NaN
+}
+
+namespace {
+struct Tied {
+  Tensor weight = full({2, 3}, 1);
+  void visit(Visitor& v) { v("encoder", weight, Role::weight), v("decoder", weight, Role::weight); }
+};
+}  // namespace
+
+TEST_CASE("parameters: a tensor visited under two names is refused, and both are named") {
+  Tied model;
+  CHECK_THROWS_WITH_AS(Parameters{model},
+                       "parameters: encoder and decoder are one tensor: visit it under one name",
+                       Error);
+  static_assert(!std::is_copy_constructible_v<Parameters>);
+  static_assert(!std::is_copy_assignable_v<Parameters>);
 }
 
 TEST_CASE("parameters: a frozen module records nothing, and Frozen restores what it found") {

@@ -19,6 +19,7 @@
 #include "kernels/parallel.h"
 #include "kernels/philox.h"
 #include "kernels/types.h"
+#include "tests/low_precision.h"
 
 namespace autodidact::test {
 
@@ -203,13 +204,11 @@ void check_kernel_as(const std::string& what, Kernel& kernel) {
         }
         double error = largest_error(o.values(), exact[k]);
         if (c == CpuClass::plain) plain_error[k] = error;
-        double rounding = (o.narrow ? 0x1p-8 : 0x1p-23) * std::max(largest(exact[k]), o.terms);
-        CHECK(error <= (o.integer ? 0.0 : 2 * plain_error[k] + rounding));
+        double most = std::max(largest(exact[k]), o.terms);
+        CHECK(error <= (o.integer ? 0.0 : allowed_error(plain_error[k], most, o.narrow)));
         // The plain body itself: sums of at most millions of terms lose no more than half of the
         // digits.
-        CHECK(plain_error[k] <=
-              (o.integer ? 0.0
-                         : (o.narrow ? 0x1p-7 : 0x1p-12) * std::max(largest(exact[k]), o.terms)));
+        CHECK(plain_error[k] <= (o.integer ? 0.0 : (o.narrow ? 0x1p-7 : 0x1p-12) * most));
       }
       if (!first) first = std::move(b);
     }

@@ -82,6 +82,10 @@ TEST_CASE("batchnorm forward: definition and every class") {
                             0.1f,
                             k.relu};
       run(Cpu{}, p);
+      auto only_y = p;  // what is not wanted is left out
+      only_y.y = b.out(n), only_y.mean = only_y.rstd = nullptr;
+      only_y.running_mean = only_y.running_var = nullptr;
+      run(Cpu{}, only_y);
       return p;
     };
     check_kernel("batchnorm", [&]<class T>(Buffers<T>& b) { launch(b); });
@@ -115,6 +119,45 @@ TEST_CASE("batchnorm keeps its digits when the mean is 1000 times the deviation"
     // The plain sum of squares would have lost 2^-24 * 1000^2 = 6 % of the variance.
     for (int i = 0; i < 8; ++i)
       CHECK(double(rstd[i]) == doctest::Approx(f.rstd[size_t(i)]).epsilon(1e-5));
+  }
+}
+
+TEST_CASE("batchnorm keeps its digits where the first rows are alike and far from the rest") {
+  CpuState restore;
+  int64_t rows = 4096;
+  Values x = random_values(rows * 8, 1, 1.0 / 3, 1000);
+  std::fill_n(x.begin(), 16 * 8, 0.0);
+  Case k{rows, 8, 1, false, false};
+  for (double& v : x) v = double(float(v));
+  Forward f = definition(k, x, Values(8, 1.0), Values(8, 0.0), {}, double(1e-5f), 0.1);
+  for (CpuClass c : classes_here()) {
+    set_cpu_class(c);
+    Buffers<float> b(false);
+    float *y = b.out(rows * 8), *rstd = b.out(8);
+    run(Cpu{}, BatchNormForward<float>{y, b.out(8), rstd, nullptr, nullptr, b.in(x), nullptr,
+                                       nullptr, nullptr, rows, 8, 1, 1e-5f, 0.1f, false});
+    INFO(std::string(name(c)));
+    for (int i = 0; i < 8; ++i)
+      CHECK(double(rstd[i]) == doctest::Approx(f.rstd[size_t(i)]).epsilon(1e-5));
+    // y = x rstd - mean rstd: each product below 1000 / 62 = 16 and rounded to 2^-20, beside the
+    // statistics' own 1e-5.
+    CHECK(largest_error(Values(y, y + rows * 8), f.y) <= 1e-5 * largest(f.y) + 0x1p-19);
+  }
+}
+
+TEST_CASE("batchnorm of a channel with NaN has a NaN variance") {
+  CpuState restore;
+  Values x(64, 1.0);
+  x[20] = std::numeric_limits<double>::quiet_NaN();
+  for (CpuClass c : classes_here()) {
+    set_cpu_class(c);
+    Buffers<float> b(false);
+    float* rstd = b.out(2);
+    rstd[0] = rstd[1] = 0;
+    run(Cpu{}, BatchNormForward<float>{b.out(64), b.out(2), rstd, nullptr, nullptr, b.in(x),
+                                       nullptr, nullptr, nullptr, 32, 2, 1, 1e-5f, 0.1f, false});
+    CHECK(std::isnan(rstd[0]));
+    CHECK(!std::isnan(rstd[1]));
   }
 }
 

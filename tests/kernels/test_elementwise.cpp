@@ -142,5 +142,49 @@ TEST_CASE("NaN and infinity pass through the formulas as through std") {
     apply(Gelu{});
     CHECK(std::isnan(y[0]));
     CHECK(y[1] == inf);
+    apply(Softplus{});
+    CHECK(std::isnan(y[0]));
+    CHECK(y[1] == inf);
+    CHECK(y[2] == 0);
+  }
+}
+
+TEST_CASE("softplus keeps the digits of e^x far below zero") {
+  CpuState restore;
+  float x[] = {-10.0f, -17.0f, -20.0f, -40.0f, -80.0f, -0.5f, 3.0f, 30.0f}, y[8];
+  for (CpuClass c : classes_here()) {
+    set_cpu_class(c);
+    run(Cpu{}, UnaryForward<Softplus, float>{y, x, 8});
+    for (int i = 0; i < 8; ++i)  // exp and log1p within 2 ulp each, the addition half of one
+      CHECK(double(y[i]) == doctest::Approx(std::log1p(std::exp(double(x[i])))).epsilon(0x1p-20));
+  }
+}
+
+TEST_CASE("a closed ReLU passes no gradient, be it infinite or NaN") {
+  CpuState restore;
+  float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  for (CpuClass c : classes_here()) {
+    set_cpu_class(c);
+    float dy[] = {inf, -inf, nan, inf, 2, 3, 4, 5, inf}, y[] = {0, 0, 0, 1, 1, 0, 2, 0, 0}, dx[9];
+    run(Cpu{}, UnaryBackward<Relu, float>{dx, dy, nullptr, y, 9});
+    for (int i = 0; i < 9; ++i) CHECK(dx[i] == (y[i] > 0 ? dy[i] : 0));
+  }
+}
+
+TEST_CASE("the maximum with NaN is NaN, from either side") {
+  CpuState restore;
+  float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  for (CpuClass c : classes_here()) {
+    set_cpu_class(c);
+    float a[] = {nan, 1, nan, 1, -inf, inf, nan, 2, 0},
+          b[] = {1, nan, nan, 2, nan, -inf, inf, 1, 0};
+    float z[9];
+    run(Cpu{}, BinaryForward<Maximum, float>{z, a, b, 9, 9});
+    for (int i : {0, 1, 2, 4, 6}) CHECK(std::isnan(z[i]));
+    CHECK(z[3] == 2);
+    CHECK(z[5] == inf);
+    CHECK(z[7] == 2);
+    run(Cpu{}, BinaryForward<Maximum, float>{z, a, &nan, 9, 1});
+    for (float v : z) CHECK(std::isnan(v));
   }
 }

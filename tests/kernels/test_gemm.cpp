@@ -142,6 +142,7 @@ std::vector<Case> cases() {
       all.push_back({65, 65, 64, ta, tb, 12, 0.125f});
     }
   all.push_back({9, 20, 0, false, false, 1, 1, 0, true});  // the sum over nothing
+  all.push_back({0, 20, 5}), all.push_back({9, 0, 5}), all.push_back({9, 20, 5, false, false, 0});
   return all;
 }
 
@@ -158,4 +159,27 @@ TEST_CASE("gemm equals the plain product in double within its rounding bound") {
     }
   }
   set_cpu_class(best_cpu_class());
+}
+
+TEST_CASE("the plain product in double is the textbook's triple loop, for all four transposes") {
+  for (bool ta : {false, true})
+    for (bool tb : {false, true}) {
+      const Case s{5, 7, 11, ta, tb, 2, 0.5f, 0.25f, true, true, 3};
+      Operands<double, double> o(s);
+      const std::vector<double> old = o.c;
+      run(Cpu(), o.g);
+      for (int e = 0; e < s.batch; ++e)
+        for (int i = 0; i < s.m; ++i)
+          for (int j = 0; j < s.n; ++j) {
+            double sum = 0;
+            for (int k = 0; k < s.k; ++k) {
+              int64_t a = e * o.g.stride_a + (ta ? k * o.g.lda + i : i * o.g.lda + k);
+              int64_t b = e * o.g.stride_b + (tb ? j * o.g.ldb + k : k * o.g.ldb + j);
+              sum += o.a[size_t(a)] * o.b[size_t(b)];
+            }
+            size_t at = size_t(o.kZone + e * o.g.stride_c + i * o.g.ldc + j);
+            double c = 0.5 * sum + 0.25 * old[at] + o.bias[size_t(j)];
+            CHECK(o.c[at] == doctest::Approx(c < 0 ? 0 : c).epsilon(1e-14));
+          }
+    }
 }

@@ -26,6 +26,9 @@ TEST_CASE("groupnorm forward: definition and every class") {
       run(Cpu{}, GroupNormForward<T>{y, mean, rstd, b.in(x), b.in_acc(gamma), b.in_acc(beta),
                                      k.residual ? b.in(residual) : nullptr, k.samples, k.pixels,
                                      k.channels, k.groups, 1e-5f, k.relu});
+      run(Cpu{}, GroupNormForward<T>{b.out(n), nullptr, nullptr, b.in(x), b.in_acc(gamma),
+                                     b.in_acc(beta), k.residual ? b.in(residual) : nullptr,
+                                     k.samples, k.pixels, k.channels, k.groups, 1e-5f, k.relu});
       return y;
     };
     check_kernel("groupnorm", [&]<class T>(Buffers<T>& b) { launch(b); });

@@ -1,8 +1,15 @@
 // The thread pool's promises: every index once, the same chunks for any thread count, exceptions
 // reach the caller.
 #include <doctest/doctest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <atomic>
+#include <chrono>
+#include <cstdio>
 #include <exception>
+#include <filesystem>
+#include <iterator>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -25,6 +32,52 @@ TEST_CASE("parallel_for visits every index once, for any thread count") {
   }
   set_thread_count(2);
 }
+
+static int64_t threads_alive() {
+  return std::distance(std::filesystem::directory_iterator("/proc/self/task"), {});
+}
+
+TEST_CASE("threads start with the first region that has work for two") {
+  set_thread_count(1);
+  // A joined thread may be listed for a moment longer.
+  for (int i = 0; i < 1000 && threads_alive() > 1; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  int64_t before = threads_alive();
+  set_thread_count(4);
+  parallel_for(1, 1, [](int64_t, int64_t) {});
+  CHECK(threads_alive() == before);
+  parallel_for(8, 1, [](int64_t, int64_t) {});
+  CHECK(threads_alive() == before + 3);
+  set_thread_count(2);
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they map more than the limit
+TEST_CASE("where the system gives fewer threads, those that started do the work") {
+  set_thread_count(1);  // no workers: the child would not have them
+  pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    long pages = 0;
+    if (FILE* statm = std::fopen("/proc/self/statm", "r")) {
+      if (std::fscanf(statm, "%ld", &pages) != 1) _exit(2);
+      std::fclose(statm);
+    }
+    // Room for two or three stacks of 8 MiB.
+    rlimit limit{};
+    limit.rlim_cur = limit.rlim_max = rlim_t(pages) * rlim_t(sysconf(_SC_PAGESIZE)) + (24u << 20);
+    if (setrlimit(RLIMIT_AS, &limit) != 0) _exit(3);
+    set_thread_count(64);
+    std::atomic<int> sum = 0;
+    parallel_for(100, 1, [&](int64_t i, int64_t) { sum += int(i); });
+    _exit(sum != 4950 ? 4 : thread_count() >= 64 ? 5 : 0);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+  set_thread_count(2);
+}
+#endif
 
 TEST_CASE("an exception in a chunk reaches the caller, and the pool goes on working") {
   set_thread_count(3);
