@@ -78,7 +78,9 @@ int64_t number(const TensorFile& file, const std::string& key, const std::string
     auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), n);
     if (error != std::errc() || end != s.data() + s.size()) n = -1;
   }
-  if (n < 0) fail(ErrorKind::checkpoint, path, ": is not a training checkpoint: no ", key);
+  if (n < 0)
+    fail(ErrorKind::checkpoint, path, ": is not a training checkpoint: no ", key,
+         "; `autodidact import` makes one of other programs' weights");
   return n;
 }
 
@@ -91,7 +93,7 @@ bool is_checkpoint_name(const std::string& name) {
                      [](char c) { return c >= '0' && c <= '9'; });
 }
 
-// The name that `last` or `best` holds; "" where there is none. It is never a path.
+// The name that `last` holds; "" where there is none. It is never a path.
 std::string pointed_to(const fs::path& pointer) {
   std::error_code none;
   if (!fs::is_regular_file(pointer, none)) return "";
@@ -199,7 +201,7 @@ std::vector<std::string> CheckpointFolder::names() const {
   return found;
 }
 
-std::string CheckpointFolder::save(const Checkpoint& checkpoint, bool best) {
+std::string CheckpointFolder::save(const Checkpoint& checkpoint) {
   std::string step = std::to_string(checkpoint.step);
   std::string name = "step-" + std::string(std::max<size_t>(8, step.size()) - step.size(), '0') +
                      step + ".safetensors";
@@ -207,17 +209,15 @@ std::string CheckpointFolder::save(const Checkpoint& checkpoint, bool best) {
   std::string file = (fs::path(path_) / name).string();
   write_checkpoint(file, checkpoint);
   write_durably((fs::path(path_) / "last").string(), name + "\n");
-  if (best) write_durably((fs::path(path_) / "best").string(), name + "\n");
   prune();
   return file;
 }
 
 void CheckpointFolder::prune() const {
   std::vector<std::string> all = names();
-  std::string best = pointed_to(fs::path(path_) / "best"),
-              last = pointed_to(fs::path(path_) / "last");
+  std::string last = pointed_to(fs::path(path_) / "last");
   for (size_t i = 0; i + 2 < all.size(); ++i)
-    if (all[i] != best && all[i] != last) fs::remove(fs::path(path_) / all[i]);
+    if (all[i] != last) fs::remove(fs::path(path_) / all[i]);
 }
 
 std::optional<Checkpoint> CheckpointFolder::load_last(const Say& say) const {

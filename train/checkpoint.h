@@ -43,15 +43,15 @@ TensorFile read_weights(const std::string& path);
 // What the user named: a checkpoint, a run directory or its checkpoints/ (then the last one).
 std::string find_checkpoint(const std::string& path);
 
-// RUN/checkpoints: step-00000100.safetensors, ..., `last` and `best` (text files with a name).
-// Keeps the last two and the best.
+// RUN/checkpoints: step-00000100.safetensors, ..., and `last` (a text file with a name). Keeps the
+// last two. None is called the best: that would be a choice made on the test split.
 class CheckpointFolder {
  public:
   using Say = std::function<void(const std::string&)>;
   explicit CheckpointFolder(std::string path) : path_(std::move(path)) {}
   const std::string& path() const { return path_; }
 
-  std::string save(const Checkpoint& checkpoint, bool best = false);  // returns the file's path
+  std::string save(const Checkpoint& checkpoint);  // returns the file's path
   // The newest that is undamaged; says which damaged ones it passed over. Empty if there is none
   // at all; ErrorKind::checkpoint if all are damaged.
   std::optional<Checkpoint> load_last(const Say& say) const;

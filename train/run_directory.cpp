@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include "engine/durable_file.h"
 #include "train/environment.h"
 
@@ -15,8 +17,10 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kLock = ".lock";
+constexpr const char* kPictureNames = ".names";  // in pictures/: what was drawn here, a line each
 constexpr const char* kOwnFiles[] = {"config.toml",      "metrics.jsonl", "log.txt",
-                                     "environment.json", "bad_files.txt", "report.html"};
+                                     "environment.json", "bad_files.txt", "summary.txt",
+                                     "summary.json"};
 
 bool is_empty_but_for_lock(const fs::path& path) {
   std::error_code none;
@@ -39,20 +43,39 @@ std::string host_name() {
   return gethostname(host, sizeof host - 1) == 0 ? host : "unknown host";
 }
 
-void remove_files(const fs::path& folder, bool (*ours)(const std::string& name)) {
+// Other programs have files called .lock and config.toml too: ours says "PID on HOST", and where
+// only a copy without it is left, environment.json is what this program writes.
+bool is_run(const fs::path& path) {
   std::error_code none;
-  if (fs::is_symlink(folder, none) || !fs::is_directory(folder, none)) return;
-  for (auto& entry : fs::directory_iterator(folder))
-    if (ours(entry.path().filename().string()) && !fs::is_directory(entry.symlink_status()))
-      fs::remove(entry.path());
+  auto text_of = [&](const char* name) {
+    return fs::is_regular_file(path / name, none) ? read_text((path / name).string()) : "";
+  };
+  std::string lock = text_of(kLock);
+  size_t digits = lock.find_first_not_of("0123456789");
+  if (digits > 0 && digits != lock.npos && lock.compare(digits, 4, " on ") == 0) return true;
+  auto made = nlohmann::json::parse(text_of("environment.json"), nullptr, false);
+  return fs::exists(path / "config.toml", none) && made.is_object() && made.contains("version") &&
+         made.contains("cpu") && made.contains("gpu");
+}
+
+bool is_folder(const fs::path& path) {
+  std::error_code none;
+  return fs::is_directory(fs::symlink_status(path, none));
 }
 
 void remove_run(const fs::path& path) {
   for (const char* name : kOwnFiles) fs::remove(path / name);
-  remove_files(path / "checkpoints", [](const std::string& name) {
-    return name == "last" || name == "best" || name.rfind("step-", 0) == 0;
-  });
-  remove_files(path / "pictures", [](const std::string& name) { return name.ends_with(".png"); });
+  if (fs::path folder = path / "checkpoints"; is_folder(folder)) {
+    for (const std::string& name : CheckpointFolder(folder.string()).names())
+      fs::remove(folder / name);
+    fs::remove(folder / "last");
+  }
+  if (fs::path folder = path / "pictures"; is_folder(folder)) {
+    std::ifstream names(folder / kPictureNames);
+    for (std::string name; std::getline(names, name);)
+      if (fs::path(name).filename() == name && !is_folder(folder / name)) fs::remove(folder / name);
+    fs::remove(folder / kPictureNames);
+  }
 }
 
 }  // namespace
@@ -67,7 +90,7 @@ RunDirectory::RunDirectory(const std::string& path, Existing existing)
     fail(ErrorKind::usage, path, ": there is no run to resume");
   // A folder that is no run of ours is left alone, lock file and all.
   bool used = there && !is_empty_but_for_lock(path);
-  if (used && !fs::exists(file(kLock), error) && !fs::exists(file("config.toml"), error))
+  if (used && !is_run(path))
     fail(ErrorKind::usage, path, ": holds something that is not a run; choose another --out");
   created_ = fs::create_directories(path, error);
   if (error) fail(ErrorKind::failure, path, ": cannot be created: ", error.message());
@@ -89,7 +112,8 @@ RunDirectory::RunDirectory(const std::string& path, Existing existing)
       fail(ErrorKind::usage, path,
            ": holds a run already; --resume goes on with it, --overwrite removes it");
     std::string who = std::to_string(getpid()) + " on " + host_name() + "\n";
-    if (ftruncate(lock_, 0) != 0 || pwrite(lock_, who.data(), who.size(), 0) < 0)
+    // Never empty in between: who looks now has to see that this is a run.
+    if (pwrite(lock_, who.data(), who.size(), 0) < 0 || ftruncate(lock_, off_t(who.size())) != 0)
       fail(ErrorKind::failure, file(kLock), ": cannot be written: ", std::strerror(errno));
     if (existing == Existing::overwrite) remove_run(path);
     remove_temporaries(path);
@@ -98,7 +122,7 @@ RunDirectory::RunDirectory(const std::string& path, Existing existing)
     close(lock_);
     throw;
   }
-  resumes_ = existing == Existing::resume && fs::exists(file("config.toml"), error);
+  resumes_ = existing == Existing::resume;
 }
 
 // The lock file stays: without it two processes could hold two locks of the same name. A folder
@@ -118,8 +142,12 @@ std::string RunDirectory::file(const std::string& name) const {
 }
 
 std::string RunDirectory::picture(const std::string& name) const {
-  fs::create_directories(fs::path(path_) / "pictures");
-  return (fs::path(path_) / "pictures" / name).string();
+  fs::path folder = fs::path(path_) / "pictures";
+  fs::create_directories(folder);
+  std::ofstream names(folder / kPictureNames, std::ios::app);
+  if (!(names << name << '\n' << std::flush))
+    fail(ErrorKind::failure, (folder / kPictureNames).string(), ": cannot be written");
+  return (folder / name).string();
 }
 
 void RunDirectory::write(const std::string& name, const std::string& text) const {

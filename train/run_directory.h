@@ -3,8 +3,10 @@
 //   metrics.jsonl       one line a measurement, flushed line by line
 //   log.txt             what was said on the terminal
 //   environment.json    version, compiler, CPU class, GPU
-//   checkpoints/        step-*.safetensors, last, best
-//   pictures/           PNG
+//   bad_files.txt       damaged pictures and their reasons, where there were any
+//   checkpoints/        step-*.safetensors, last
+//   pictures/           PNG; .names lists those that were drawn by a run
+//   summary.{txt,json}  of the demo
 //   .lock               held (flock) while a process works here; says which
 #pragma once
 #include <string>
@@ -18,10 +20,10 @@ class RunDirectory {
 
   // Creates the folder, or takes an existing one as `existing` says, and locks it until
   // destruction. ErrorKind::usage: another process works in it (named), it exists and neither
-  // --resume nor
-  // --overwrite was given, there is nothing to resume, or it holds something that is not a run.
-  // Overwriting removes the files listed above and nothing else. A folder that was created here and
-  // into which nothing was written disappears again.
+  // --resume nor --overwrite was given, there is nothing to resume, or it holds something that is
+  // not a run: no lock of ours, and no config.toml beside our environment.json. Overwriting removes
+  // the files listed above and nothing else. A folder that was created here and into which nothing
+  // was written disappears again.
   RunDirectory(const std::string& path, Existing existing);
   ~RunDirectory();
   RunDirectory(const RunDirectory&) = delete;

@@ -39,6 +39,9 @@ TEST_CASE("run directory: an existing one is refused, resumed or overwritten") {
     fs::create_directories(run.checkpoints().path());
     write_durably(run.checkpoints().path() + "/step-00000001.safetensors", "weights");
     write_durably(run.file("notes.md"), "mine");
+    write_durably(path + "/pictures/holiday.png", "mine");
+    write_durably(path + "/checkpoints/step-by-step.txt", "mine");
+    write_durably(run.file("report.html"), "mine");
   }
   CHECK(refusal(path, Existing::refuse).find("--resume goes on with it") != std::string::npos);
   {
@@ -51,7 +54,9 @@ TEST_CASE("run directory: an existing one is refused, resumed or overwritten") {
   CHECK(run.checkpoints().names().empty());
   CHECK(!fs::exists(run.file("config.toml")));
   CHECK(!fs::exists(run.picture("a.png")));
-  CHECK(read_text(run.file("notes.md")) == "mine");
+  for (const char* name :
+       {"notes.md", "pictures/holiday.png", "checkpoints/step-by-step.txt", "report.html"})
+    CHECK_MESSAGE(fs::exists(run.file(name)), name);
 }
 
 TEST_CASE("run directory: what is not a run is left alone") {
@@ -69,6 +74,31 @@ TEST_CASE("run directory: what is not a run is left alone") {
   CHECK(fs::exists(folder / "empty"));
   CHECK(refusal(folder / "new/run", Existing::refuse) == "");
   CHECK(!fs::exists(folder / "new/run"));  // created for nothing
+}
+
+TEST_CASE("run directory: other programs' files of the same names make no run") {
+  TemporaryFolder folder;
+  for (const char* lock : {"", "4711\n", "12 onward\n"}) {
+    std::string path = folder / "site";
+    fs::create_directories(path + "/pictures");
+    write_durably(path + "/config.toml", "title = \"my site\"\n");
+    write_durably(path + "/environment.json", "{\"version\": 3}");
+    write_durably(path + "/pictures/a.png", "picture");
+    write_durably(path + "/.lock", lock);
+    for (Existing e : {Existing::refuse, Existing::resume, Existing::overwrite})
+      CHECK(refusal(path, e).find("not a run") != std::string::npos);
+    CHECK(fs::exists(path + "/config.toml"));
+    CHECK(fs::exists(path + "/pictures/a.png"));
+    CHECK(read_text(path + "/.lock") == lock);
+  }
+  std::string path = folder / "run";
+  {
+    RunDirectory run(path, Existing::refuse);
+    run.write("config.toml", "");
+    run.write_environment();
+  }
+  fs::remove(path + "/.lock");  // copied without it
+  CHECK(refusal(path, Existing::resume) == "");
 }
 
 TEST_CASE("run directory: overwriting does not follow links out of it") {
