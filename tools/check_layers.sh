@@ -27,6 +27,10 @@ done
 # kernels and engine know the standard library, Highway and (kernels) the CUDA toolkit.
 while IFS= read -r hit; do complain "$hit: third-party code stops above the engine"; done < \
   <(grep -rnE '#include <(fmt|nlohmann|toml|CLI|cairo|png|jpeglib|xxhash|stb)' kernels engine)
-while IFS= read -r row; do complain "$row lines: split by family"; done < \
-  <(git ls-files '*.h' '*.cpp' '*.cu' '*.py' '*.sh' | xargs wc -l | awk '$1 > 500 && $2 != "total" {print $2 ": " $1}')
+if files=$(git ls-files '*.h' '*.cpp' '*.cu' '*.py' '*.sh') && [[ -n $files ]]; then
+  while IFS= read -r row; do complain "$row lines: split by family"; done < \
+    <(xargs -d '\n' wc -l <<<"$files" | awk '$1 > 500 && $2 != "total" {print $2 ": " $1}')
+else
+  complain "git ls-files names no files: nothing was checked for length"
+fi
 exit $bad
