@@ -2,9 +2,12 @@
 #include <doctest/doctest.h>
 #include <algorithm>
 #include <clocale>
+#include <map>
+#include <sstream>
 #include "engine/durable_file.h"
 #include "tests/temporary_folder.h"
 #include "train/recipe.h"
+#include "train/run.h"
 
 using namespace autodidact;
 
@@ -165,17 +168,120 @@ TEST_CASE("recipe: deep nesting is an error, not a crash") {
   CHECK(refusal("a = " + std::string(100000, '{')) != "");
 }
 
-TEST_CASE("recipe: those inside the program are sorted, say what they are and explain every key") {
+namespace {
+
+// Everything that `train METHOD` reads, in its order; what is left over is an error.
+std::string read_as_training_does(Recipe& recipe, const std::string& method) {
+  RunKeys keys;
+  LoopKeys loop;
+  recipe.read(keys);
+  recipe.read(loop);
+  make_method(method, recipe, {32, {"a", "b"}, 1}, Dtype::f32);
+  recipe.check_all_known();
+  return recipe.resolved();
+}
+
+// Every key of a method with its initial value.
+const Recipe& defaults_of(const std::string& method) {
+  static std::map<std::string, Recipe> known;
+  auto [entry, fresh] = known.try_emplace(method);
+  if (Recipe none; fresh)
+    entry->second = Recipe::parse(read_as_training_does(none, method), "defaults");
+  return entry->second;
+}
+
+// The value in a comment's words: `none` is the empty list, a text stands without quotation marks.
+std::string plain(const Recipe::Value& value) {
+  if (auto v = std::get_if<bool>(&value)) return *v ? "true" : "false";
+  if (auto v = std::get_if<int64_t>(&value)) return std::to_string(*v);
+  if (auto v = std::get_if<std::string>(&value)) return *v;
+  if (auto v = std::get_if<std::vector<int64_t>>(&value)) return v->empty() ? "none" : "a list";
+  std::ostringstream out;
+  out << std::get<double>(value);
+  return out.str();
+}
+
+// Keys that count something, and a word that says what.
+const std::map<std::string, std::string> kUnits = {{"train_size", "pictures"},
+                                                   {"test_size", "pictures"},
+                                                   {"image_size", "pixels"},
+                                                   {"crop_padding", "pixels"},
+                                                   {"labels_per_class", "pictures"},
+                                                   {"batch_size", "pictures"},
+                                                   {"width", "channels"},
+                                                   {"epochs", "passes"},
+                                                   {"warmup_epochs", "epochs"},
+                                                   {"milestones", "epochs"},
+                                                   {"evaluate_every", "epochs"},
+                                                   {"log_every", "steps"},
+                                                   {"checkpoint_every", "steps"}};
+
+// "" if the comment of a key has its unit, its default as the code has it, and a source after it.
+std::string fault(const std::string& key, const std::string& comment, const Recipe& defaults) {
+  const std::string word = "default ";
+  size_t at = comment.find(word);
+  if (at == comment.npos) return "no default";
+  const std::string rest = comment.substr(at + word.size());
+  const std::string stated = rest.substr(0, rest.find_first_of(";( "));
+  const Recipe::Value* value = defaults.find(key);
+  if (!value) return "no such key";
+  std::istringstream number(stated);
+  double x = 0;
+  const double* real = std::get_if<double>(value);
+  const bool same = real ? bool(number >> x) && x == *real : stated == plain(*value);
+  if (!same) return "the default is " + plain(*value);
+  size_t source = rest.find("; ");
+  if (source == rest.npos || rest.size() < source + 5) return "no source";
+  auto unit = kUnits.find(key);
+  if (unit != kUnits.end() && comment.find(unit->second) == comment.npos)
+    return "no unit: " + unit->second;
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("recipe: those inside the program are sorted, and training reads every key of them") {
   const auto& all = embedded_recipes();
   CHECK(all.size() >= 6);
   CHECK(std::is_sorted(all.begin(), all.end(), [](auto& a, auto& b) { return a.name < b.name; }));
   for (const EmbeddedRecipe& r : all) {
     INFO(r.name);
-    CHECK(r.text.rfind("# ", 0) == 0);
-    CHECK_NOTHROW(Recipe(r.name));
-    std::istringstream lines(r.text);
-    for (std::string line; std::getline(lines, line);)
-      if (line.find(" = ") != std::string::npos && line[0] != '#')
-        CHECK_MESSAGE(line.find("  # ") != std::string::npos, line);
+    Recipe recipe(r.name);
+    CHECK_NOTHROW(read_as_training_does(recipe, r.name.substr(0, r.name.find('-'))));
   }
+}
+
+TEST_CASE("recipe: those inside the program give every key's unit, default and source") {
+  for (const EmbeddedRecipe& r : embedded_recipes()) {
+    INFO(r.name);
+    CHECK(r.text.rfind("# ", 0) == 0);
+    const Recipe& defaults = defaults_of(r.name.substr(0, r.name.find('-')));
+    std::istringstream lines(r.text);
+    for (std::string line; std::getline(lines, line);) {
+      if (line.empty() || line[0] == '#') continue;
+      const size_t comment = line.find("  # ");
+      REQUIRE_MESSAGE(comment != line.npos, line);
+      const std::string why =
+          fault(line.substr(0, line.find(' ')), line.substr(comment + 4), defaults);
+      CHECK_MESSAGE(why.empty(), line, " -> ", why);
+    }
+  }
+}
+
+TEST_CASE("recipe: the test of the comments finds what it is there to find") {
+  const Recipe& defaults = defaults_of("rotation");
+  for (auto [key, comment] : {std::pair("epochs", "passes; default 10; ours"),
+                              {"weight_decay", "default 5e-4; TTT"},
+                              {"milestones", "epochs; default none; the code"},
+                              {"flip", "default true; the code"},
+                              {"width", "channels; default 0 (the paper's); ours"}})
+    CHECK_MESSAGE(fault(key, comment, defaults) == "", key);
+  for (auto [key, comment] : {std::pair("epochs", "passes; default 12; ours"),
+                              {"epochs", "default 10; ours"},
+                              {"epochs", "passes; default 10"},
+                              {"epochs", "passes; ours"},
+                              {"flip", "default false; ours"},
+                              {"weight_decay", "default 1e-4; TTT"},
+                              {"epoch", "passes; default 10; ours"}})
+    CHECK_MESSAGE(fault(key, comment, defaults) != "", key, comment);
 }
