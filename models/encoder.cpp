@@ -23,16 +23,30 @@ namespace {
 
 using Make = std::unique_ptr<Encoder> (*)(const EncoderOptions& o, Rng& rng);
 
+// A setting that a network does not have must not be taken for one that it has.
+void refuse_stem(const EncoderOptions& o) {
+  if (o.imagenet_stem)
+    fail(ErrorKind::usage, "encoder: imagenet_stem is for ResNet-18, -34 and -50, ", o.name,
+         " has one stem");
+}
+void refuse_groups(const EncoderOptions& o) {
+  if (o.groups != 0 && o.groups != EncoderOptions().groups)
+    fail(ErrorKind::usage, "encoder: groups is for resnet26, ", o.name, " has BatchNorm");
+}
+
 template <class Block, int... kDepths>
 std::unique_ptr<Encoder> resnet(const EncoderOptions& o, Rng& rng) {
+  refuse_groups(o);
   return std::make_unique<ResNet<Block>>(std::array{kDepths...}, o.width ? o.width : 64,
                                          o.imagenet_stem, rng);
 }
 std::unique_ptr<Encoder> resnet26(const EncoderOptions& o, Rng& rng) {
+  refuse_stem(o);
   return std::make_unique<ResNet26>(o.width ? o.width : 16, o.groups, rng);
 }
 template <int kBlocks>
 std::unique_ptr<Encoder> nin(const EncoderOptions& o, Rng& rng) {
+  refuse_stem(o), refuse_groups(o);
   return std::make_unique<Nin>(kBlocks, o.width ? o.width : 192, rng);
 }
 

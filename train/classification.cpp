@@ -86,18 +86,15 @@ Tensor Classification::loss(const Batch& batch, Metrics& metrics) {
   return loss;
 }
 
-Metrics Classification::evaluate(const DatasetPtr& data) {
+Metrics Classification::evaluate(Loader& pictures, const std::function<bool()>& stop) {
   // Rotation is judged on all four turns of every untouched picture.
   Augmentation untouched;
   untouched.normalization = augmentation_.normalization;
   untouched.rotation = rotation_ == Rotation::none ? Rotation::none : Rotation::all;
-  LoaderOptions options;
-  options.shuffle = options.drop_last = false;
-  options.threads = 0;
-  Loader loader(data, options);
   double loss = 0, right = 0, seen = 0;
-  for (int64_t b = 0; b < loader.batches_per_epoch(); ++b) {
-    const Batch& batch = loader.next();
+  for (int64_t b = 0; b < pictures.batches_per_epoch(); ++b) {
+    if (stop()) return {};
+    const Batch& batch = pictures.next();
     NetworkInput in = augment(batch, untouched, dtype_);
     Tensor labels = labels_of(batch, in);
     Tensor logits = model_(in.x);

@@ -36,7 +36,7 @@ class Classification : public Method {
   Classification(const ClassificationKeys& keys, std::vector<std::string> outputs,
                  Rotation rotation, uint64_t seed, Dtype dtype);
   Tensor loss(const Batch& batch, Metrics& metrics) override;
-  Metrics evaluate(const DatasetPtr& data) override;
+  Metrics evaluate(Loader& pictures, const std::function<bool()>& stop) override;
   Encoder& encoder() override { return *model_.encoder; }
   Tensor logits(const Tensor& images) const override { return model_(images); }
   Normalization normalization() const override { return augmentation_.normalization; }

@@ -108,13 +108,18 @@ struct Interval {
 // A frozen encoder keeps its running statistics: everything but the head is in evaluation mode.
 void enter_training(Training& t) { set_training(t.method, !t.encoder_frozen); }
 
-Metrics evaluate(Training& t) {
+// Empty: stopped.
+Metrics evaluate(Training& t, const SignalWatch& signals) {
   Frozen frozen(t.parameters);
   set_training(t.method, false);
-  Metrics m = t.method.evaluate(t.test);
+  Loader pictures(t.test, t.test_options);
+  Metrics m = t.method.evaluate(pictures, [&] { return signals.stop() != 0; });
   enter_training(t);
   return m;
 }
+
+// The fact of a checkpoint that was written before its look at the test split.
+constexpr const char* kTestDue = "test_split";
 
 class Loop {
  public:
@@ -135,25 +140,32 @@ class Loop {
     auto begin = Clock::now();
     double training_seconds = 0;
     int64_t images = 0, total = keys_.epochs * per_epoch_;
-    while (step_ < total && !signals.stop()) {
-      auto step_begin = Clock::now();
-      const Batch& batch = t.loader.next();
-      take_step(batch);
-      images += batch.count;
-      training_seconds += since(step_begin);
-      bool epoch_ends = step_ % per_epoch_ == 0;
-      if (step_ % keys_.log_every == 0 || epoch_ends) write_training_line(lines, training_seconds);
-      if (epoch_ends && t.test &&
-          ((step_ / per_epoch_) % keys_.evaluate_every == 0 || step_ == total)) {
-        t.progress.finish();
-        write_line(lines, evaluate(t), training_seconds);
+    while (!signals.stop() && (step_ < total || test_due_)) {
+      if (!test_due_) {
+        auto step_begin = Clock::now();
+        const Batch& batch = t.loader.next();
+        take_step(batch);
+        images += batch.count;
+        training_seconds += since(step_begin);
+        if (step_ % keys_.log_every == 0 || epoch_ends())
+          write_training_line(lines, training_seconds);
+        test_due_ = t.test && epoch_ends() &&
+                    ((step_ / per_epoch_) % keys_.evaluate_every == 0 || step_ == total);
+        if (test_due_) save(lines);
       }
-      bool due = keys_.checkpoint_every ? step_ % keys_.checkpoint_every == 0 : epoch_ends;
+      if (test_due_) {
+        t.progress.finish();
+        Metrics m = evaluate(t, signals);
+        if (m.empty()) break;
+        write_line(lines, m, training_seconds);
+        test_due_ = false;
+      }
+      bool due = keys_.checkpoint_every ? step_ % keys_.checkpoint_every == 0 : epoch_ends();
       if (signals.take_checkpoint_request() || due || step_ == total) save(lines);
       t.progress.update(step_ * keys_.batch_size, total * keys_.batch_size, headline());
     }
     t.progress.finish();
-    if (signals.stop() && step_ < total) {
+    if (signals.stop() && (step_ < total || test_due_)) {
       save(lines);
       t.progress.warn("stopped by a signal after step " + std::to_string(step_) +
                       "; a checkpoint is saved: go on with --resume");
@@ -166,18 +178,19 @@ class Loop {
   }
 
  private:
+  bool epoch_ends() const { return step_ % per_epoch_ == 0; }
+
   void resume() {
-    auto last =
-        t.run.resumes()
-            ? t.run.checkpoints().load_last([&](const std::string& m) { t.progress.warn(m); })
-            : std::nullopt;
-    if (!last) return;
-    refuse_changes(last->facts);
-    load_strict(t.method, last->file, {.may_be_extra = {"optimizer"}}, "checkpoint", &t.parameters);
-    load_optimizer(last->file, t.parameters, t.optimizer, "checkpoint");
-    step_ = last->step, metrics_lines_ = last->metrics_lines;
-    interval_ = Interval::parse(last->facts.at("interval"));
-    t.loader.seek(last->epoch, last->batch);
+    if (!t.last) return;
+    const Checkpoint& last = *t.last;
+    refuse_changes(last.facts);
+    load_strict(t.method, last.file, {.may_be_extra = {"optimizer"}}, "checkpoint", &t.parameters);
+    load_optimizer(last.file, t.parameters, t.optimizer, "checkpoint");
+    step_ = last.step, metrics_lines_ = last.metrics_lines;
+    auto interval = last.facts.find("interval");
+    interval_ = Interval::parse(interval == last.facts.end() ? "" : interval->second);
+    test_due_ = last.facts.count(kTestDue) > 0;
+    t.loader.seek(last.epoch, last.batch);
     t.progress.say("resuming after step " + std::to_string(step_));
   }
 
@@ -269,6 +282,7 @@ class Loop {
     c.metrics_lines = lines.lines();
     c.facts = t.facts;
     c.facts["interval"] = interval_.text();
+    if (test_due_) c.facts[kTestDue] = "due";
     t.run.checkpoints().save(c);
   }
 
@@ -278,6 +292,7 @@ class Loop {
   Schedule schedule_;
   int64_t step_ = 0, metrics_lines_ = 0;
   double rate_ = 0;
+  bool test_due_ = false;  // the test split has not been looked at after this step
   Interval interval_;
   LoopResult result_;
 };

@@ -31,8 +31,10 @@ struct Training {
   Optimizer& optimizer;
   Loader& loader;
   DatasetPtr test;  // may be null
+  LoaderOptions test_options;
   RunDirectory& run;
   Progress& progress;
+  const Checkpoint* last;                    // what to go on from; null: from the start
   bool encoder_frozen = false;               // it also stays in evaluation mode
   std::map<std::string, std::string> facts;  // for checkpoints: method, recipe, data, outputs
   std::string graph_file;  // not empty: the first step's tape is written there for Graphviz
@@ -45,7 +47,9 @@ struct LoopResult {
   int signal = 0;                             // not 0: stopped by it, with a checkpoint saved
 };
 
-// From the run's last checkpoint (or from the start) to the last epoch. ErrorKind::numerical: a
+// From a checkpoint or from the start to the last epoch. Before a look at the test split there is a
+// checkpoint that says it is due: who is stopped in it loses nothing, and looks again when resumed.
+// ErrorKind::numerical: a
 // loss or a gradient that is not finite; the last checkpoint stays as it is.
 LoopResult run_loop(Training& t, const LoopKeys& keys);
 

@@ -2,6 +2,7 @@
 // steps, checkpoints. A new method is one file with a function that makes it, and one row in
 // methods.cpp.
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -30,8 +31,9 @@ class Method {
   // Scalar, with its tape; metrics are means over the batch. Draws depend on (seed, batch.epoch,
   // sample) alone.
   virtual Tensor loss(const Batch& batch, Metrics& metrics) = 0;
-  // On untouched pictures with the tape off and layers in evaluation mode (the loop sees to both).
-  virtual Metrics evaluate(const DatasetPtr& data) = 0;
+  // One pass over untouched pictures with the tape off and layers in evaluation mode (the loop sees
+  // to both). `stop` is asked before every batch; empty: it said yes.
+  virtual Metrics evaluate(Loader& pictures, const std::function<bool()>& stop) = 0;
   // What judging and predicting see.
   virtual Encoder& encoder() = 0;
   virtual Tensor logits(const Tensor& images) const = 0;  // [N, outputs()]

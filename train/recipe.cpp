@@ -74,6 +74,8 @@ std::string recipe_differences(const std::string& then, const std::string& now) 
     }
   } catch (const toml::parse_error& e) {
     fail(ErrorKind::checkpoint, "recipe: the saved one cannot be read: ", e.description());
+  } catch (const Error& e) {
+    fail(ErrorKind::checkpoint, "recipe: the saved one cannot be read: ", e.what());
   }
   return out;
 }

@@ -1,26 +1,50 @@
 #include "train/run.h"
+#include <charconv>
 #include <chrono>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 #include "engine/arena.h"
+#include "train/data/names.h"
 
 namespace autodidact {
 namespace {
 
-constexpr int64_t kInMemory =
-    int64_t(2) << 30;  // bytes of pictures: beyond it they are decoded as they are needed
-constexpr const char* kSeparator = "\n";
-
 Dtype dtype_of_name(const std::string& name) { return name == "bf16" ? Dtype::bf16 : Dtype::f32; }
 
-std::string join(const std::vector<std::string>& parts) {
-  std::string text;
-  for (auto& p : parts) text += (text.empty() ? "" : kSeparator) + p;
-  return text;
+std::vector<std::string> outputs_of(const std::string& text) {
+  auto list = nlohmann::json::parse(text, nullptr, false);
+  std::vector<std::string> outputs;
+  if (list.is_array()) {
+    for (auto& name : list)
+      if (name.is_string()) outputs.push_back(name.get<std::string>());
+    return outputs;
+  }
+  std::istringstream lines(text);  // the first checkpoints had a line each
+  for (std::string line; std::getline(lines, line);) outputs.push_back(line);
+  return outputs;
 }
 
-DatasetPtr hold(const DatasetPtr& data, int side) {
-  return data->size() * side * side * 3 <= kInMemory ? in_memory(data, side) : data;
-}
+// bad_files.txt: every damaged picture that any process of this run met, written as it is found.
+class BadFileList {
+ public:
+  BadFileList(std::string path) : path_(std::move(path)) {
+    std::ifstream file(path_);
+    for (std::string line; std::getline(file, line);) known_.insert(line);
+  }
+  void add(const BadFile& bad) {
+    if (!known_.insert(bad.reason).second) return;
+    std::ofstream file(path_, std::ios::app);
+    if (!(file << bad.reason << '\n' << std::flush))
+      fail(ErrorKind::failure, path_, ": cannot be written");
+  }
+  size_t size() const { return known_.size(); }
+
+ private:
+  std::string path_;
+  std::set<std::string> known_;
+};
 
 // Everything a run is made of, in the order in which it depends on itself.
 struct Assembly {
@@ -34,7 +58,9 @@ struct Assembly {
   std::unique_ptr<Loader> loader;
   std::string method_name;
 
-  explicit Assembly(const RunRequest& request)
+  // resumed: the weights will be a checkpoint's, and `init` need not be there any more.
+  explicit Assembly(const RunRequest& request, bool resumed = false,
+                    const std::function<void(const BadFile&)>& found = {})
       : recipe(request.recipe), method_name(request.method) {
     recipe.read(keys);
     recipe.read(loop);
@@ -44,17 +70,24 @@ struct Assembly {
                     dtype_of_name(keys.dtype));
     recipe.check_all_known();
     parameters = Parameters(*method, dtype_of_name(keys.dtype));
-    if (!keys.init.empty()) load_encoder();
+    if (!keys.init.empty() && !resumed) load_encoder();
     if (keys.freeze == "encoder") {
       parameters.freeze();
       parameters.thaw(method->head());
     }
     optimizer = std::make_unique<Optimizer>(parameters, loop.optimizer_options());
-    LoaderOptions options;
-    options.batch = int(std::min<int64_t>(loop.batch_size, data.train->size()));
-    options.side = data.side, options.seed = uint64_t(keys.seed);
-    options.threads = data.train->pixels(0) ? 0 : 2;  // what lies in memory is only gathered
+    if (loop.batch_size > data.train->size())
+      fail(ErrorKind::usage, "train: batch_size must be at most the ", data.train->size(),
+           " training pictures, got ", loop.batch_size);
+    LoaderOptions options{.batch = int(loop.batch_size), .side = data.side};
+    options.seed = uint64_t(keys.seed), options.bad_cap = keys.bad_cap, options.found = found;
     loader = std::make_unique<Loader>(data.train, options);
+  }
+
+  LoaderOptions test_options(const std::function<void(const BadFile&)>& found) const {
+    LoaderOptions options{.side = data.side, .shuffle = false, .drop_last = false};
+    options.bad_cap = keys.bad_cap, options.found = found;
+    return options;
   }
 
   // Every tensor of the encoder, and nothing of either head.
@@ -74,7 +107,7 @@ struct Assembly {
     return {{"method", method_name},
             {"recipe", recipe.resolved()},
             {"data", manifest.str()},
-            {"outputs", join(method->outputs())},
+            {"outputs", outputs_fact(method->outputs())},
             {"side", std::to_string(data.side)}};
   }
 };
@@ -91,12 +124,21 @@ void RunKeys::visit(Keys& k) {
   k("labels_per_class", labels_per_class, "train on so many pictures a class; 0: all", 0,
     100000000);
   k("init", init, "checkpoint or run whose encoder training starts from");
+  k("bad_cap", bad_cap,
+    "damaged pictures that are replaced by others, as a part of the split; more end the run", 0.0,
+    1.0);
   k("freeze", freeze, "what keeps its values", {"none", "encoder"});
   k("dtype", dtype, "of activations and weights; sums and master weights are f32", {"f32", "bf16"});
   k("seed", seed, "of initial weights, order and augmentation", 0, int64_t(1) << 62);
 }
 
 RunData open_run_data(const RunKeys& keys) {
+  const bool drawn = keys.data == "world" || keys.data.rfind("world:", 0) == 0;
+  for (auto [key, size] : {std::pair("train_size", keys.train_size), {"test_size", keys.test_size}})
+    if (size && !drawn)
+      fail(ErrorKind::usage, "train: ", key,
+           " is for the built-in world, which draws its pictures; ", printable(keys.data),
+           " has the ones it has");
   SourceOptions options{.split = "train", .side = int(keys.image_size), .size = keys.train_size};
   RunData data;
   data.train = open_dataset(keys.data, options);
@@ -105,36 +147,45 @@ RunData open_run_data(const RunKeys& keys) {
     fail(ErrorKind::usage, "train: the pictures of ", keys.data, " differ in size: set image_size");
   if (keys.labels_per_class)
     data.train = few_labels(data.train, keys.labels_per_class, uint64_t(keys.seed));
-  data.train = hold(data.train, data.side);
+  data.train = held_in_memory(data.train, data.side);
   if (has_split(keys.data, "test")) {
     options.split = "test", options.size = keys.test_size;
-    data.test = hold(open_dataset(keys.data, options), data.side);
+    data.test = held_in_memory(open_dataset(keys.data, options), data.side);
   }
   return data;
 }
 
 RunResult train_run(const RunRequest& request, Progress& progress) {
   RunDirectory run(request.out, request.existing);  // first: a refusal costs nothing
-  Assembly a(request);
+  std::optional<Checkpoint> last;
+  if (run.resumes())
+    last = run.checkpoints().load_last([&](const std::string& m) { progress.warn(m); });
+  BadFileList bad(run.file("bad_files.txt"));
+  auto found = [&](const BadFile& b) { bad.add(b); };
+  Assembly a(request, last.has_value(), found);
   progress.log_to(run.file("log.txt"));
-  // A resumed run has it, and keeps it: the loop refuses other settings.
-  if (!run.resumes()) run.write("config.toml", a.recipe.resolved());
+  // A run that goes on keeps it: the loop refuses other settings. One that was stopped before its
+  // first checkpoint begins anew, perhaps with others.
+  if (!last) run.write("config.toml", a.recipe.resolved());
   run.write_environment();
   progress.say(a.data.train->describe());
   progress.say(std::to_string(a.parameters.count()) + " parameters");
-  Training training{*a.method,    a.parameters,
-                    *a.optimizer, *a.loader,
-                    a.data.test,  run,
-                    progress,     a.keys.freeze == "encoder",
-                    a.facts(),    request.graph_file};
+  Training training{.method = *a.method,
+                    .parameters = a.parameters,
+                    .optimizer = *a.optimizer,
+                    .loader = *a.loader,
+                    .test = a.data.test,
+                    .test_options = a.test_options(found),
+                    .run = run,
+                    .progress = progress,
+                    .last = last ? &*last : nullptr,
+                    .encoder_frozen = a.keys.freeze == "encoder",
+                    .facts = a.facts(),
+                    .graph_file = request.graph_file};
   RunResult result{run_loop(training, a.loop), a.keys.seed, a.recipe.resolved()};
-  std::string bad;
-  for (const BadFile& b : a.loader->bad_files()) bad += b.reason + "\n";
-  if (!bad.empty()) {
-    run.write("bad_files.txt", bad);
-    progress.warn(std::to_string(a.loader->bad_files().size()) +
+  if (bad.size())
+    progress.warn(std::to_string(bad.size()) +
                   " damaged pictures were replaced: " + run.file("bad_files.txt"));
-  }
   return result;
 }
 
@@ -145,7 +196,7 @@ DryRun dry_run(const RunRequest& request) {
   if (a.data.test) d.data += a.data.test->describe() + "\n";
   d.parameters = a.parameters.count();
   d.steps = a.loader->batches_per_epoch() * a.loop.epochs;
-  d.resolved = a.recipe.resolved();
+  d.resolved = a.recipe.resolved(), d.seed = a.keys.seed;
   constexpr int kWarm = 1, kTimed = 4;
   cpu_arena().reset_peak();
   auto begin = std::chrono::steady_clock::now();
@@ -162,6 +213,12 @@ DryRun dry_run(const RunRequest& request) {
   return d;
 }
 
+// Class names may hold anything, line ends too. What is not UTF-8 is replaced: a checkpoint's
+// header is UTF-8.
+std::string outputs_fact(const std::vector<std::string>& names) {
+  return nlohmann::json(names).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 LoadedMethod load_method(const std::string& path, bool untrained) {
   LoadedMethod loaded;
   std::string file = find_checkpoint(path);
@@ -173,14 +230,22 @@ LoadedMethod load_method(const std::string& path, bool untrained) {
     return found->second;
   };
   loaded.name = fact("method");
-  loaded.recipe = Recipe::parse(fact("recipe"), file);
-  loaded.side = std::stoi(fact("side"));
-  std::istringstream outputs(fact("outputs"));
-  RunKeys keys;
-  loaded.recipe.read(keys);
-  DataFacts data{loaded.side, {}, uint64_t(keys.seed)};
-  for (std::string line; std::getline(outputs, line);) data.classes.push_back(line);
-  loaded.method = make_method(loaded.name, loaded.recipe, data, Dtype::f32);
+  const std::string side = fact("side");
+  auto [end, error] = std::from_chars(side.data(), side.data() + side.size(), loaded.side);
+  if (error != std::errc() || end != side.data() + side.size() || loaded.side < 1)
+    fail(ErrorKind::checkpoint, file, ": its side must be a number of pixels, got ", side);
+  try {
+    loaded.recipe = Recipe::parse(fact("recipe"), file);
+    RunKeys keys;
+    loaded.recipe.read(keys);
+    loaded.seed = keys.seed;
+    loaded.method =
+        make_method(loaded.name, loaded.recipe,
+                    {loaded.side, outputs_of(fact("outputs")), uint64_t(keys.seed)}, Dtype::f32);
+  } catch (const Error& e) {
+    if (e.kind != ErrorKind::usage) throw;
+    fail(ErrorKind::checkpoint, file, ": what it says of its network is unsound: ", e.what());
+  }
   if (!untrained)
     load_strict(*loaded.method, loaded.checkpoint.file, {.may_be_extra = {"optimizer"}}, file);
   return loaded;

@@ -7,6 +7,7 @@ namespace autodidact {
 
 struct RunKeys {
   std::string data = "world", init, freeze = "none", dtype = "f32";
+  double bad_cap = 0.01;
   int64_t image_size = 0, labels_per_class = 0, train_size = 0, test_size = 0, seed = 1;
   void visit(Keys& k);
 };
@@ -40,6 +41,7 @@ struct DryRun {
   size_t peak_bytes = 0;         // of tensors, after a few steps
   double seconds_per_epoch = 0;  // measured on a few steps
   std::string resolved;          // the recipe
+  int64_t seed = 1;
 };
 // What train_run would do; nothing is written.
 DryRun dry_run(const RunRequest& request);
@@ -51,9 +53,13 @@ struct LoadedMethod {
   Recipe recipe;
   Checkpoint checkpoint;
   int side = 0;  // of its pictures
+  int64_t seed = 1;
 };
 // path: a checkpoint or a run directory. untrained: the weights the run began with instead of the
 // checkpoint's.
 LoadedMethod load_method(const std::string& path, bool untrained = false);
+
+// The fact `outputs` of a checkpoint: names as a JSON list.
+std::string outputs_fact(const std::vector<std::string>& names);
 
 }  // namespace autodidact

@@ -8,7 +8,7 @@ work=$(mktemp -d)
 trap '[[ -z ${mounted:-} ]] || umount "$mounted"; rm -rf "$work"' EXIT
 bad=0
 complain() { echo "training.sh: $1"; bad=1; }
-# No test split: these runs are about bytes, not about accuracy.
+# No test split: most of these runs are about bytes, not about accuracy.
 "$program" data export world:train --count 320 --out "$work/x.npy,$work/y.npy" >/dev/null || exit 1
 settings=(--data "$work/x.npy,$work/y.npy" --set model=resnet26 --set width=8 --set groups=4 --set batch_size=32
           --set checkpoint_every=3 --set log_every=1 -q)
@@ -18,13 +18,13 @@ runs() {   # runs CODE TEXT ARGUMENTS...: the exit code, and TEXT in what was pr
   local code=$1 text=$2; shift 2
   "$program" "$@" >"$work/out" 2>"$work/err"; local status=$?
   [[ $status -eq $code ]] || { complain "$*: exit code $status, expected $code"; cat "$work/err"; }
-  cat "$work/out" "$work/err" | grep -aqF -- "$text" || { complain "$*: printed no '$text'"; cat "$work/out" "$work/err"; }
+  grep -aqF -- "$text" "$work/out" "$work/err" || { complain "$*: printed no '$text'"; cat "$work/out" "$work/err"; }
 }
 without_time() { sed -E 's/, "seconds": [^,}]*//' "$1/metrics.jsonl"; }
 last() { echo "$1/checkpoints/$(cat "$1/checkpoints/last")"; }
 same_end() {   # same_end RUN: ended as the reference did, and left nothing behind
-  cmp -s "$(last "$work/reference")" "$(last "$1")" || complain "$1: the final checkpoint differs"
-  cmp -s <(without_time "$work/reference") <(without_time "$1") || complain "$1: metrics.jsonl differs"
+  cmp -s "$(last "$reference")" "$(last "$1")" || complain "$1: the final checkpoint differs"
+  cmp -s <(without_time "$reference") <(without_time "$1") || complain "$1: metrics.jsonl differs"
   [[ -z $(find "$1" -name '*.tmp-*') ]] || complain "$1: a temporary file is left"
 }
 wait_for() {   # wait_for FILE: until it is there, at most 60 s
@@ -33,6 +33,7 @@ wait_for() {   # wait_for FILE: until it is there, at most 60 s
 }
 
 # Any number of threads.
+reference=$work/reference
 runs 0 "" train rotation "${short[@]}" --out "$work/reference"
 for threads in 1 2 3; do
   runs 0 "" train rotation "${short[@]}" --threads $threads --out "$work/threads$threads"
@@ -67,6 +68,23 @@ for name in INT TERM; do
   "$program" inspect "$run" >/dev/null || complain "SIG$name: the checkpoint is damaged"
 done
 
+# A signal while the test split is looked at: the epoch is saved, the look is made up for, the end is the same.
+judged=(--data world --set model=resnet26 --set width=8 --set groups=4 --set batch_size=32 --set train_size=64
+        --set test_size=2000 --set epochs=2 --set log_every=1 -q)
+runs 0 "test_accuracy" train rotation "${judged[@]}" --out "$work/judged"
+"$program" train rotation "${judged[@]}" --out "$work/stopped" >/dev/null 2>"$work/err" &
+pid=$!
+wait_for "$work/stopped/checkpoints/last" && sleep 0.2
+kill -TERM $pid
+begin=$SECONDS; wait $pid; status=$?
+[[ $status -eq 143 ]] || complain "SIGTERM in an evaluation: exit code $status"
+[[ $((SECONDS - begin)) -le 10 ]] || complain "SIGTERM in an evaluation: took longer than 10 s"
+grep -q test_loss "$work/stopped/metrics.jsonl" && complain "SIGTERM in an evaluation: came too late to test anything"
+runs 0 '"autodidact.test_split":"due"' inspect "$work/stopped" --json
+[[ $(cat "$work/stopped/checkpoints/last") == step-00000002.safetensors ]] || complain "SIGTERM in an evaluation: the epoch is lost"
+runs 0 "test_accuracy" train rotation "${judged[@]}" --resume --out "$work/stopped"
+reference=$work/judged; same_end "$work/stopped"; reference=$work/reference
+
 # A second process is refused while the first works; an existing run is refused without a word about it.
 "$program" train rotation "${long[@]}" --out "$work/locked" >/dev/null 2>&1 &
 pid=$!
@@ -79,6 +97,27 @@ runs 2 "--resume goes on with it" train rotation "${short[@]}" --out "$work/refe
 runs 2 "no run to resume" train rotation "${short[@]}" --resume --out "$work/none"
 mkdir "$work/photos"; : >"$work/photos/a.jpg"
 runs 2 "not a run" train rotation "${short[@]}" --overwrite --out "$work/photos"
+
+# Resumed before the first checkpoint: it begins anew, perhaps with other settings, and config.toml says so.
+mkdir "$work/early"; cp "$work/reference/"{.lock,config.toml,environment.json,log.txt} "$work/early"
+runs 0 "" train rotation "${short[@]}" --set learning_rate=0.05 --resume --out "$work/early"
+grep -q '^learning_rate = 0.05 ' "$work/early/config.toml" || complain "a run that began anew has another's config.toml"
+
+# Started from another's encoder, which is not needed to go on.
+cp -r "$work/reference" "$work/source"
+runs 0 "" train rotation "${short[@]}" --init "$work/source" --out "$work/initialised"
+rm -r "$work/source" "$work/initialised/checkpoints/$(cat "$work/initialised/checkpoints/last")"
+runs 0 "" train rotation --resume --out "$work/initialised" -q
+runs 3 "$work/source" train rotation "${short[@]}" --init "$work/source" --out "$work/none3"
+
+# Settings that would be ignored.
+runs 2 "batch_size must be at most the 320 training pictures, got 321" train rotation "${short[@]}" --set batch_size=321 --out "$work/none4"
+runs 2 "train_size is for the built-in world" train rotation "${short[@]}" --set train_size=100 --out "$work/none4"
+runs 2 "test_size is for the built-in world" train rotation "${short[@]}" --set test_size=100 --out "$work/none4"
+runs 2 "imagenet_stem is for ResNet-18, -34 and -50" train rotation "${short[@]}" --set imagenet_stem=true --out "$work/none4"
+runs 2 "groups is for resnet26" train rotation "${short[@]}" --set model=nin3 --set groups=4 --out "$work/none4"
+runs 2 "--seed" train rotation "${short[@]}" --seed -5 --out "$work/none4"
+[[ ! -e $work/none4 ]] || complain "a refused run left its directory"
 
 # Other settings: refused, the difference named, the run unharmed.
 before=$(cat "$work/reference/config.toml" "$work/reference/metrics.jsonl" | md5sum)

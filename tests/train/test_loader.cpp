@@ -10,6 +10,7 @@
 #include "tests/train/damaged_files.h"
 #include "tests/train/image_corpus.h"
 #include "engine/check.h"
+#include "kernels/parallel.h"
 #include "train/data/loader.h"
 
 using namespace autodidact;
@@ -120,6 +121,47 @@ TEST_CASE("the loader goes on at any position as if it had been there all the ti
       CHECK(seen == all[6]);
     }
     CHECK_THROWS_AS(whole.seek(0, 7), Error);
+  }
+}
+
+TEST_CASE(
+    "the loader takes as many workers as there are compute threads, and none changes a byte") {
+  TestFolder f;
+  auto data = folder_of(f, 40, {12});
+  LoaderOptions options{.batch = 6, .side = 8, .seed = 1, .threads = 0, .bad_cap = 0.1};
+  const Seen expected = run(data, options, 12);
+  options.threads = LoaderOptions::kAutomatic;
+  const int before = thread_count();
+  for (int threads : {1, 3}) {
+    set_thread_count(threads);
+    CAPTURE(threads);
+    Loader loader(data, options);
+    CHECK(loader.workers() == threads);
+    CHECK(run(data, options, 12) == expected);
+  }
+  CHECK(Loader(in_memory(folder_of(f, 40, {}), 8), options).workers() == 0);  // only gathered
+  set_thread_count(before);
+}
+
+TEST_CASE("damaged pictures are told of once, when they are found, those beyond the cap too") {
+  TestFolder f;
+  auto data = folder_of(f, 50, {4, 20, 21});
+  for (int threads : {0, 3}) {
+    std::vector<int64_t> told;
+    LoaderOptions options{.batch = 10, .side = 8, .seed = 2, .threads = threads, .bad_cap = 0.04};
+    options.found = [&](const BadFile& b) {
+      CHECK(b.reason.find(data->name(b.sample)) != std::string::npos);
+      told.push_back(b.sample);
+    };
+    Loader loader(data, options);
+    CHECK_THROWS_AS(
+        [&] {
+          for (int i = 0; i < 5; ++i) loader.next();
+        }(),
+        Error);
+    std::sort(told.begin(), told.end());
+    CHECK(told.size() == 3);
+    CHECK(std::adjacent_find(told.begin(), told.end()) == told.end());
   }
 }
 

@@ -15,7 +15,9 @@ using namespace autodidact;
 namespace {
 
 EncoderOptions narrow(const std::string& name) {
-  return {.name = name, .width = name.rfind("nin", 0) == 0 ? 12 : 8, .groups = 4};
+  return {.name = name,
+          .width = name.rfind("nin", 0) == 0 ? 12 : 8,
+          .groups = name == "resnet26" ? 4 : 8};
 }
 const std::vector<EncoderOptions>& networks() {
   static const std::vector<EncoderOptions> all = [] {

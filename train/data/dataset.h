@@ -70,6 +70,8 @@ DatasetPtr few_labels(DatasetPtr data, int64_t k, uint64_t seed);
 // Every picture as its central square at side x side in memory (size * side * side * 3 bytes).
 // Damaged pictures stay damaged: image(i) of the result gives their error.
 DatasetPtr in_memory(DatasetPtr data, int side);
+// The same where its pictures take at most 2 GiB so; otherwise they are decoded as they are needed.
+DatasetPtr held_in_memory(DatasetPtr data, int side);
 
 // A data set made of arrays: images [n, side, side, 3], labels [n] (or empty).
 struct Samples {

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <thread>
 #include "engine/check.h"
+#include "kernels/parallel.h"
 #include "train/data/names.h"
 #include "train/data/shuffle.h"
 
@@ -32,6 +33,8 @@ struct Slot {
 
 struct Loader::State {
   State(DatasetPtr d, const LoaderOptions& o) : data(std::move(d)), options(o) {
+    if (options.threads == LoaderOptions::kAutomatic)
+      options.threads = data->size() == 0 || data->pixels(0) ? 0 : thread_count();
     check(options.batch > 0 && options.threads >= 0 && options.ahead > 0,
           "loader: batch and ahead must be positive, threads not negative, got ", options.batch,
           ", ", options.ahead, ", ", options.threads);
@@ -173,11 +176,13 @@ struct Loader::State {
         return filling > t && slot.batch.count > 0 && slot.done == slot.batch.count;
       });
     }
-    bad.insert(slot.bad.begin(), slot.bad.end());
+    for (const auto& [sample, reason] : slot.bad)
+      if (bad.emplace(sample, reason).second && options.found) options.found({sample, reason});
     if (int64_t(bad.size()) > cap)
       fail(ErrorKind::data, bad.size(), " of ", data->size(), " images are damaged, more than the ",
            "cap of ", options.bad_cap * 100, " %: ", bad.begin()->second,
-           "; `autodidact data check` lists them; remove them or raise the cap");
+           "; `autodidact data check` lists them; remove them, or raise the cap (bad_cap in a "
+           "recipe)");
     if (slot.failure) std::rethrow_exception(slot.failure);
     return slot.batch;
   }
@@ -207,6 +212,7 @@ Loader::Loader(DatasetPtr data, const LoaderOptions& options)
 Loader::~Loader() { state_->join(); }
 
 int64_t Loader::batches_per_epoch() const { return state_->batches; }
+int Loader::workers() const { return state_->options.threads; }
 const Batch& Loader::next() { return state_->next(); }
 
 void Loader::seek(int64_t epoch, int64_t batch) {

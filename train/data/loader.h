@@ -3,6 +3,7 @@
 // at any (epoch, batch). Memory is bounded: at most `ahead` batches exist that were not taken.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,15 +11,24 @@
 
 namespace autodidact {
 
+struct BadFile {
+  int64_t sample;
+  std::string reason;  // names the file
+};
+
 struct LoaderOptions {
+  static constexpr int kAutomatic = -1;
   int batch = 128;
   int side = 0;  // of the pictures in a batch; 0: the data set's own
   uint64_t seed = 0;
   bool shuffle = true;    // false: in the order of the data set
   bool drop_last = true;  // leave out the last batch of an epoch where it is not full
-  int threads = 2;        // workers; 0: the batch is made inside next()
-  int ahead = 4;          // batches
-  double bad_cap = 0.01;  // damaged pictures, as a part of the data set
+  // Workers; 0: the batch is made inside next(). Automatic: none where the pictures lie in memory
+  // and are only gathered, otherwise as many as there are compute threads.
+  int threads = kAutomatic;
+  int ahead = 4;                              // batches
+  double bad_cap = 0.01;                      // damaged pictures, as a part of the data set
+  std::function<void(const BadFile&)> found = {};  // called by next() for each new one, before the cap
 };
 
 struct Batch {
@@ -29,11 +39,6 @@ struct Batch {
   std::vector<int64_t> samples;  // [count], indices into the data set
 };
 
-struct BadFile {
-  int64_t sample;
-  std::string reason;  // names the file
-};
-
 // A picture that cannot be read is replaced by another one, chosen by (seed, epoch, sample), and
 // listed; more distinct ones than bad_cap allows are ErrorKind::data.
 class Loader {
@@ -42,6 +47,7 @@ class Loader {
   ~Loader();
 
   int64_t batches_per_epoch() const;
+  int workers() const;
   // The next batch, going on into the next epoch. It is valid until the following call.
   const Batch& next();
   // Continue at this batch of this epoch, as if all before it had been taken.

@@ -91,4 +91,9 @@ DatasetPtr in_memory(DatasetPtr data, int side) {
   return std::make_shared<Gathered>(std::move(data), side);
 }
 
+DatasetPtr held_in_memory(DatasetPtr data, int side) {
+  constexpr int64_t kMost = int64_t(2) << 30;  // bytes
+  return data->size() * side * side * 3 <= kMost ? in_memory(std::move(data), side) : data;
+}
+
 }  // namespace autodidact

@@ -72,16 +72,20 @@ Finetune finetune(const LoadedMethod& pretrained, const std::string& checkpoint,
     Recipe recipe;
     // The network and its pictures as they were; what concerns the training is set below.
     for (const char* key : {"model", "width", "groups", "imagenet_stem", "normalization",
-                            "image_size", "train_size", "test_size", "crop_padding", "flip"})
+                            "image_size", "crop_padding", "flip"})
       if (const Recipe::Value* value = pretrained.recipe.find(key)) recipe.set(key, *value);
+    const Recipe::Value* source = pretrained.recipe.find("data");
+    if (data == (source ? std::get<std::string>(*source) : RunKeys().data))
+      for (const char* key : {"train_size", "test_size"})
+        if (const Recipe::Value* value = pretrained.recipe.find(key)) recipe.set(key, *value);
     recipe.set("data", data);
     recipe.set("labels_per_class", per_class);
     recipe.set("seed", int64_t(options.seed));
-    recipe.set("batch_size", options.batch);
     recipe.set("learning_rate", options.learning_rate);
     if (!options.from_scratch) recipe.set("init", checkpoint);
     // An epoch leaves out a last batch that is not full.
     const int64_t labelled = per_class * classes, batch = std::min(options.batch, labelled);
+    recipe.set("batch_size", batch);
     const int64_t epochs = std::max<int64_t>(1, options.images / (labelled / batch * batch));
     recipe.set("epochs", epochs);
     recipe.set("evaluate_every", epochs);

@@ -2,16 +2,6 @@
 #include <fmt/format.h>
 
 namespace autodidact {
-namespace {
-
-// Pictures are held in memory up to this: they are read several times.
-constexpr int64_t kInMemory = int64_t(2) << 30;
-
-DatasetPtr held(const DatasetPtr& data, int side) {
-  return data->size() * side * side * 3 <= kInMemory ? in_memory(data, side) : data;
-}
-
-}  // namespace
 
 Subject subject_of(LoadedMethod& loaded) {
   set_training(*loaded.method, false);
@@ -48,7 +38,7 @@ OpenedSubject open_subject(const SubjectRequest& request) {
     o.test = parts.held, train = parts.kept;
     o.notes += o.data + " has no test split: one fifth of it, chosen by seed 1, is used as one\n";
   }
-  o.train = held(train, o.loaded.side), o.test = held(o.test, o.loaded.side);
+  o.train = held_in_memory(train, o.loaded.side), o.test = held_in_memory(o.test, o.loaded.side);
 
   if (request.untrained) {
     o.subject.what = fmt::format("{}, untrained, seed {}", o.loaded.name, o.seed);
