@@ -3,6 +3,8 @@
     files.py give FILE        every element type that we read
     files.py check FILE JSON  our `inspect --json` of that file says what is in it
     files.py take FILE        one of our checkpoints, read by the package: strict, with metadata
+    files.py network FILE     torchvision's ResNet-18 for 10 classes, its weights alone
+    files.py strict FILE      what we exported, loaded strictly into it
 """
 
 import json
@@ -10,8 +12,9 @@ import pathlib
 import sys
 
 import torch
+import torchvision
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 TYPES = {
     torch.float32: "f32", torch.bfloat16: "bf16", torch.float64: "f64", torch.float16: "f32",
@@ -52,5 +55,13 @@ def take(path):
     print(f"{len(names)} tensors of our checkpoint read by safetensors")
 
 
+def network(path):
+    save_file(torchvision.models.resnet18(num_classes=10).state_dict(), path)
+
+
+def strict(path):
+    torchvision.models.resnet18(num_classes=10).load_state_dict(load_file(path), strict=True)
+
+
 if __name__ == "__main__":
-    {"give": give, "check": check, "take": take}[sys.argv[1]](*sys.argv[2:])
+    {"give": give, "check": check, "take": take, "network": network, "strict": strict}[sys.argv[1]](*sys.argv[2:])

@@ -9,7 +9,7 @@ runs() {   # runs CODE TEXT ARGUMENTS...: the exit code, and TEXT in what was pr
   local code=$1 text=$2; shift 2
   "$program" "$@" >"$work/out" 2>"$work/err"; local status=$?
   [[ $status -eq $code ]] || { complain "$*: exit code $status, expected $code"; cat "$work/err"; }
-  cat "$work/out" "$work/err" | grep -aqF -- "$text" || { complain "$*: printed no '$text'"; cat "$work/out" "$work/err"; }
+  grep -aqF -- "$text" "$work/out" "$work/err" || { complain "$*: printed no '$text'"; cat "$work/out" "$work/err"; }
 }
 
 runs 0 "10 classes" data info world:test
@@ -50,6 +50,9 @@ runs 3 "no such file or folder" data info "$work/none"
 runs 3 "holds no images" data info "$(mkdir "$work/empty" && echo "$work/empty")"
 runs 3 "has no data_batch_1.bin" data info "cifar10:$work/empty"
 runs 3 "is not an .npy file" data info "$(: >"$work/empty.npy" && echo "$work/empty.npy")"
+runs 2 "unknown key crop_paddin; did you mean crop_padding?" data show world --set crop_paddin=2 --out "$work/no.png"
+runs 2 "unknown key epochs" data show world --recipe rotation-world-quick --set epochs=2 --out "$work/no.png"
+runs 0 "10 samples drawn" data show world --recipe rotation-world-quick --set crop_padding=2 --out "$work/set.png"
 runs 2 "subcommand" data
 runs 2 "required" data show world
 runs 2 ".png or .svg" data show world --out "$work/show.jpg"

@@ -18,3 +18,13 @@ export PYTHONDONTWRITEBYTECODE=1
 "$program" train rotation -q --data "$work/x.npy,$work/y.npy" --set model=resnet26 --set width=8 --set groups=4 --set epochs=1 \
   --set batch_size=32 --out "$work/run" >/dev/null
 "$python" tests/parity/files.py take "$work/run/checkpoints/$(cat "$work/run/checkpoints/last")"
+
+# torchvision's ResNet-18: its weights become a checkpoint, and what is exported loads strictly; so does a run's own.
+"$python" tests/parity/files.py network "$work/theirs18"
+"$program" import "$work/theirs18" --model resnet18 --image-size 32 --set imagenet_stem=true --out "$work/ours18" >/dev/null
+"$program" export --checkpoint "$work/ours18" --out "$work/back18" >/dev/null
+"$python" tests/parity/files.py strict "$work/back18"
+"$program" train supervised -q --data "$work/x.npy,$work/y.npy" --init "$work/theirs18" --set model=resnet18 --set imagenet_stem=true \
+  --set epochs=1 --set batch_size=32 --out "$work/run18" >/dev/null
+"$program" export --checkpoint "$work/run18" --out "$work/run18.safetensors" >/dev/null
+"$python" tests/parity/files.py strict "$work/run18.safetensors"

@@ -18,6 +18,11 @@ struct Common {
 
 // Adds --json, -q, -v and --threads to a subcommand.
 void add_common(CLI::App& command, Common& common);
+// What every command's object begins with: command, seed, seconds since the program began, device,
+// protocol. null where one has no meaning for the command (docs/json.md).
+nlohmann::ordered_json result_object(const std::string& command, const nlohmann::ordered_json& seed,
+                                     const nlohmann::ordered_json& device,
+                                     const nlohmann::ordered_json& protocol);
 // Prints the command's result: `text` on standard output, or with --json the object on one line.
 void print_result(const Common& common, const std::string& text,
                   const nlohmann::ordered_json& object);
@@ -28,6 +33,8 @@ void add_demo(CLI::App& app, Common& common);
 void add_doctor(CLI::App& app, Common& common);
 void add_embed(CLI::App& app, Common& common);
 void add_evaluate(CLI::App& app, Common& common);
+void add_export(CLI::App& app, Common& common);
+void add_import(CLI::App& app, Common& common);
 void add_inspect(CLI::App& app, Common& common);
 void add_predict(CLI::App& app, Common& common);
 void add_recipes(CLI::App& app, Common& common);

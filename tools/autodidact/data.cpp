@@ -15,13 +15,9 @@ DatasetPtr open_source(DataOptions& o) {
 }
 
 Json data_object(const DataOptions& o, const char* what, const std::string& protocol) {
-  std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - o.start;
-  return {{"command", std::string("data ") + what},
-          {"seed", o.open.seed},
-          {"seconds", seconds.count()},
-          {"device", "cpu"},
-          {"protocol", protocol},
-          {"source", printable(o.source)}};
+  Json object = result_object(std::string("data ") + what, o.open.seed, "cpu", protocol);
+  object["source"] = printable(o.source);
+  return object;
 }
 
 namespace {

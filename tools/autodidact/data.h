@@ -1,6 +1,5 @@
 // What the data command's subcommands share.
 #pragma once
-#include <chrono>
 #include <string>
 #include <vector>
 #include "tools/autodidact/command.h"
@@ -18,7 +17,6 @@ struct DataOptions {
   int64_t count = 0;
   int side = 0;
   bool overwrite = false;
-  std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
 };
 
 DatasetPtr open_source(DataOptions& o);

@@ -4,7 +4,6 @@
 #include <iostream>
 #include "engine/check.h"
 #include "tools/autodidact/data.h"
-#include "train/classification.h"
 #include "train/data/names.h"
 #include "train/data/shuffle.h"
 #include "train/pictures/augmented.h"
@@ -47,26 +46,13 @@ ImageGrid plain_grid(const Dataset& data, const std::vector<int64_t>& chosen) {
   return grid;
 }
 
-struct ShownKeys {
-  AugmentationKeys augmentation;
-  std::string rotations = "none";
-  int64_t seed = 1;
-  void visit(Keys& k) {
-    augmentation.visit(k);
-    k("rotations", rotations, "as train rotation takes it", {"none", "random", "all"});
-    k("seed", seed, "of the augmentation", 0, int64_t(1) << 62);
-  }
-};
-
 Augmentation augmentation_of(const DataOptions& o) {
-  Recipe recipe = o.recipe.empty() ? Recipe() : Recipe(o.recipe);
-  for (auto& s : o.sets) recipe.set(s);
-  ShownKeys keys;
-  recipe.read(keys);
-  Augmentation a = keys.augmentation.options(uint64_t(keys.seed));
-  if (keys.rotations != "none")
-    a.rotation = keys.rotations == "all" ? Rotation::all : Rotation::random;
-  return a;
+  // A recipe has keys that do not concern its pictures; what is set here has to.
+  Recipe recipe = o.recipe.empty() ? Recipe() : Recipe(o.recipe), set;
+  for (auto& s : o.sets) recipe.set(s), set.set(s);
+  augmentation_of(set);
+  set.check_all_known();
+  return augmentation_of(recipe);
 }
 
 }  // namespace

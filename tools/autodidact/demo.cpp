@@ -143,9 +143,9 @@ void run_demo(const Common& common, const Options& o) {
   SubjectRequest request;
   request.checkpoint = demo.pretext();
   OpenedSubject learned_subject = open_subject(request);
-  demo.picture("samples.png",
-               augmented_samples(learned_subject.train, learned_subject.subject.normalization, 2,
-                                 true, uint64_t(o.seed)));
+  Recipe drawn = demo.recipe();  // read once more, for its augmentation alone
+  demo.picture("samples.png", augmented_samples(learned_subject.train, augmentation_of(drawn),
+                                                learned_subject.loaded.side));
   demo.picture("learning-curves.png",
                learning_curves((std::filesystem::path(demo.pretext()) / "metrics.jsonl").string()));
 
@@ -204,12 +204,8 @@ void run_demo(const Common& common, const Options& o) {
   for (const std::string& path : demo.pictures) text += "  " + path + "\n";
   demo.run.write("summary.txt", text);
 
-  Json object = {{"command", "demo"},
-                 {"seed", o.seed},
-                 {"seconds", demo.seconds()},
-                 {"device", "cpu"},
-                 {"protocol", learned.probe.protocol},
-                 {"run", demo.run.path()},
+  Json object = result_object("demo", o.seed, "cpu", learned.probe.protocol);
+  object.update({{"run", demo.run.path()},
                  {"rotation_accuracy", rotation},
                  {"linear", learned.probe.chosen().test},
                  {"linear_untrained", untrained.probe.chosen().test},
@@ -220,7 +216,7 @@ void run_demo(const Common& common, const Options& o) {
                  {"from_scratch", points_of(scratch.points)},
                  {"few_labels", points_of(learned.few.points)},
                  {"few_labels_untrained", points_of(untrained.few.points)},
-                 {"pictures", demo.pictures}};
+                 {"pictures", demo.pictures}});
   demo.run.write("summary.json", object.dump(2) + "\n");
   print_result(common, text, object);
 }

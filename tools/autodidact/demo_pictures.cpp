@@ -2,24 +2,11 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include "train/augment.h"
+#include <numeric>
 #include "train/metrics.h"
 
 namespace autodidact {
 namespace {
-
-// The n-th picture of a batch of network inputs as 8-bit colours again.
-Image seen(const Tensor& x, int n, const Normalization& norm) {
-  const int side = x.shape[1];
-  Image image{side, side, std::vector<uint8_t>(size_t(side) * size_t(side) * 3)};
-  const float* p = ptr<float>(x) + int64_t(n) * side * side * 3;
-  for (size_t i = 0; i < image.rgb.size(); ++i) {
-    float v = p[i] * norm.std[i % 3] + norm.mean[i % 3];
-    image.rgb[i] = uint8_t(std::lround(std::clamp(v, 0.0f, 1.0f) * 255));
-  }
-  return image;
-}
 
 void append(PlotLine& line, double x, const std::map<std::string, double>& row, const char* key,
             double scale) {
@@ -29,39 +16,16 @@ void append(PlotLine& line, double x, const std::map<std::string, double>& row, 
 
 }  // namespace
 
-ImageGrid augmented_samples(const DatasetPtr& data, const Normalization& n, int crop_padding,
-                            bool flip, uint64_t seed) {
-  constexpr int kSamples = 10, kEpochs = 3;
-  const int side = data->side();
-  Batch batch;
-  batch.side = side;
-  ImageGrid grid;
+ImageGrid augmented_samples(const DatasetPtr& data, const Augmentation& augmentation, int side) {
+  constexpr int64_t kSamples = 10;
+  constexpr int kEpochs = 2;
+  std::vector<int64_t> samples(size_t(std::min(kSamples, data->size())));
+  std::iota(samples.begin(), samples.end(), int64_t(0));
+  ImageGrid grid = augmented_grid(data, samples, side, augmentation, kEpochs);
   grid.title = "What the network sees, and what it has to tell";
   grid.subtitle = fmt::format(
-      "top: pictures; below: crop of up to {} pixels{}, then a turn; the answer is the turn, no "
-      "label is used",
-      crop_padding, flip ? ", mirrored or not" : "");
-  for (int64_t i = 0; i < std::min<int64_t>(kSamples, data->size()); ++i) {
-    Image image = data->image(i, side);
-    batch.images.insert(batch.images.end(), image.rgb.begin(), image.rgb.end());
-    batch.labels.push_back(data->label(i)), batch.samples.push_back(i);
-    grid.cells.push_back(
-        {image, data->label(i) < 0 ? "" : data->classes()[size_t(data->label(i))], Mark::none});
-    ++batch.count;
-  }
-  grid.columns = batch.count;
-  grid.row_heads = {"picture"};
-  Augmentation a;
-  a.crop_padding = crop_padding, a.random_crop = crop_padding > 0, a.random_flip = flip;
-  a.rotation = Rotation::random, a.normalization = n, a.seed = seed;
-  for (int epoch = 0; epoch < kEpochs; ++epoch) {
-    batch.epoch = epoch;
-    NetworkInput in = augment(batch, a, Dtype::f32);
-    for (int i = 0; i < batch.count; ++i)
-      grid.cells.push_back(
-          {seen(in.x, i, n), fmt::format("{}°", 90 * ptr<int32_t>(in.turns)[i]), Mark::none});
-    grid.row_heads.push_back(fmt::format("epoch {}", epoch + 1));
-  }
+      "crops of up to {} pixels{}, then turns; the answer is the turn, no label is used",
+      augmentation.crop_padding, augmentation.random_flip ? ", mirrored or not" : "");
   return grid;
 }
 

@@ -3,14 +3,13 @@
 #include <string>
 #include <vector>
 #include "train/evaluate/few_labels.h"
-#include "train/pictures/canvas.h"
+#include "train/pictures/augmented.h"
 
 namespace autodidact {
 
-// What the network is given: a row of pictures, and below each the crops, flips and turns that were
-// drawn for it in three epochs, with the answer it has to find.
-ImageGrid augmented_samples(const DatasetPtr& data, const Normalization& n, int crop_padding,
-                            bool flip, uint64_t seed);
+// A row a picture: as it is, and the crops, flips and turns that were drawn for it in two epochs,
+// each with the answer that the network has to find.
+ImageGrid augmented_samples(const DatasetPtr& data, const Augmentation& augmentation, int side);
 
 // Loss and accuracy of a rotation run, from its metrics.jsonl.
 Figure learning_curves(const std::string& metrics_file);

@@ -31,7 +31,7 @@ void run_doctor(const Common& common) {
   text += "libraries ";
   for (auto& [name, version] : e["libraries"].items())
     text += fmt::format(" {} {}", name, text_of(version));
-  nlohmann::ordered_json object = {{"command", "doctor"}, {"device", usable ? "cuda" : "cpu"}};
+  auto object = result_object("doctor", nullptr, usable ? "cuda" : "cpu", nullptr);
   object.update(e);
   print_result(common, text + "\n", object);
 }

@@ -1,6 +1,5 @@
 // autodidact embed: the features of every picture of a source, to a file that other programs read.
 #include <fmt/format.h>
-#include <chrono>
 #include <fstream>
 #include <memory>
 #include "tools/autodidact/command.h"
@@ -17,7 +16,6 @@ struct Options {
 };
 
 void run_embed(const Common& common, const Options& o) {
-  auto begin = std::chrono::steady_clock::now();
   check_feature_file(o.out);  // before the work
   LoadedMethod loaded = load_method(o.checkpoint, o.untrained);
   Subject subject = subject_of(loaded);
@@ -30,21 +28,13 @@ void run_embed(const Common& common, const Options& o) {
   for (const BadFile& b : f.bad_files)
     progress.warn(b.reason + ": the row is that of another picture");
   write_features(o.out, f, *data, subject);
-  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   const int dims = f.blocks[0].x.shape[1];
   const std::string protocol =
       fmt::format("frozen features, block {}, {} numbers, maps averaged to {}x{}", o.block, dims,
                   f.blocks[0].grid, f.blocks[0].grid);
-  print_result(common, fmt::format("{}: {} pictures, {}\n", o.out, data->size(), protocol),
-               {{"command", "embed"},
-                {"seed", 0},
-                {"seconds", seconds},
-                {"device", "cpu"},
-                {"protocol", protocol},
-                {"out", o.out},
-                {"pictures", data->size()},
-                {"dims", dims},
-                {"block", o.block}});
+  auto object = result_object("embed", loaded.seed, "cpu", protocol);
+  object.update({{"out", o.out}, {"pictures", data->size()}, {"dims", dims}, {"block", o.block}});
+  print_result(common, fmt::format("{}: {} pictures, {}\n", o.out, data->size(), protocol), object);
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 // protocol that the figure was measured by.
 #include <fmt/format.h>
 #include <algorithm>
-#include <chrono>
 #include <memory>
 #include "tools/autodidact/command.h"
 #include "train/evaluate/few_labels.h"
@@ -27,10 +26,9 @@ struct Options {
   int64_t split_seed = 1;
 };
 
-// Times a command, opens what it judges and says how it goes.
+// Opens what a command judges and says how it goes.
 struct Judging {
   Progress progress;
-  std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
   OpenedSubject opened;
 
   Judging(const Common& common, const SubjectRequest& request)
@@ -44,11 +42,9 @@ struct Judging {
     for (const BadFile& b : bad_files) progress.warn(b.reason + ": another picture took its place");
   }
   Json facts(const std::string& what, const std::string& protocol) const {
-    double seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    return {{"command", "evaluate"}, {"what", what},        {"subject", opened.subject.what},
-            {"data", opened.data},   {"seed", opened.seed}, {"seconds", seconds},
-            {"device", "cpu"},       {"protocol", protocol}};
+    Json object = result_object("evaluate", opened.seed, "cpu", protocol);
+    object.update({{"what", what}, {"subject", opened.subject.what}, {"data", opened.data}});
+    return object;
   }
 };
 
@@ -179,8 +175,8 @@ CLI::App* add_judging(CLI::App& evaluate, const char* name, const char* what,
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
   c->add_flag("--untrained", o->subject.untrained, "the same network at its initial weights");
-  c->add_option("--seed", o->subject.seed,
-                "of an untrained network's weights (default: the run's)");
+  c->add_option("--seed", o->subject.seed, "of an untrained network's weights (default: the run's)")
+      ->check(CLI::NonNegativeNumber);
   add_common(*c, common);
   return c;
 }

@@ -25,7 +25,8 @@ void run_inspect(const Common& common, const std::string& path) {
   const std::string file_name = find_checkpoint(path);
   TensorFile file = read_weights(file_name);
   const std::string prefix = "autodidact.", sums = prefix + "xxh3.";
-  nlohmann::ordered_json object = {{"command", "inspect"}, {"file", file_name}};
+  auto object = result_object("inspect", nullptr, nullptr, nullptr);
+  object["file"] = file_name;
   nlohmann::ordered_json metadata = nlohmann::ordered_json::object(),
                          tensors = nlohmann::ordered_json::array();
   bool ours = false;

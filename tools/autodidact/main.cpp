@@ -1,6 +1,7 @@
 // The program. Results go to standard output, messages to standard error. Exit codes are a
 // contract: 0 done, 1 failure, 2 usage, 3 data, 4 numerical, 5 device, 6 damaged checkpoint,
 // 130/143 after a signal with a checkpoint saved.
+#include <chrono>
 #include <cstdio>
 #include <iostream>
 #include <new>
@@ -9,6 +10,8 @@
 #include "tools/autodidact/command.h"
 
 namespace autodidact {
+
+static const auto begin = std::chrono::steady_clock::now();
 
 void add_common(CLI::App& command, Common& common) {
   command.add_flag("--json", common.json, "print one JSON object on standard output");
@@ -21,6 +24,17 @@ void add_common(CLI::App& command, Common& common) {
   command.parse_complete_callback([&common] {
     if (common.threads > 0) set_thread_count(common.threads);
   });
+}
+
+nlohmann::ordered_json result_object(const std::string& command, const nlohmann::ordered_json& seed,
+                                     const nlohmann::ordered_json& device,
+                                     const nlohmann::ordered_json& protocol) {
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  return {{"command", command},
+          {"seed", seed},
+          {"seconds", seconds.count()},
+          {"device", device},
+          {"protocol", protocol}};
 }
 
 void print_result(const Common& common, const std::string& text,
@@ -40,8 +54,8 @@ static int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
   Common common;
-  for (auto add : {add_bench, add_data, add_demo, add_doctor, add_embed, add_evaluate, add_inspect,
-                   add_predict, add_recipes, add_train})
+  for (auto add : {add_bench, add_data, add_demo, add_doctor, add_embed, add_evaluate, add_export,
+                   add_import, add_inspect, add_predict, add_recipes, add_train})
     add(app, common);
   try {
     app.parse(argc, argv);

@@ -2,7 +2,6 @@
 // quarter turns for a rotation network.
 #include <fmt/format.h>
 #include <algorithm>
-#include <chrono>
 #include <memory>
 #include <numeric>
 #include "engine/ops.h"
@@ -31,7 +30,6 @@ std::vector<uint8_t> square_pixels(const std::string& path, int side) {
 }
 
 void run_predict(const Common& common, const Options& o) {
-  auto begin = std::chrono::steady_clock::now();
   LoadedMethod loaded = load_method(o.checkpoint);
   const std::vector<std::string> outputs = loaded.method->outputs();
   if (outputs.empty())
@@ -64,14 +62,9 @@ void run_predict(const Common& common, const Options& o) {
                   loaded.name == "rotation"
                       ? "degrees by which the picture seems to be turned counter-clockwise"
                       : "class probabilities");
-  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  print_result(common, text + "protocol: " + protocol + "\n",
-               {{"command", "predict"},
-                {"seed", 0},
-                {"seconds", seconds},
-                {"device", "cpu"},
-                {"protocol", protocol},
-                {"results", results}});
+  Json object = result_object("predict", loaded.seed, "cpu", protocol);
+  object["results"] = results;
+  print_result(common, text + "protocol: " + protocol + "\n", object);
 }
 
 }  // namespace

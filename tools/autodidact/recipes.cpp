@@ -15,18 +15,23 @@ std::string title(const std::string& text) {
 }
 
 void run_recipes(const Common& common, const std::string& name) {
+  auto object = result_object("recipes", nullptr, nullptr, nullptr);
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   std::vector<std::string> names;
   std::string text;
   for (const EmbeddedRecipe& r : embedded_recipes()) {
-    if (r.name == name)
-      return print_result(common, r.text,
-                          {{"command", "recipes"}, {"name", r.name}, {"toml", r.text}});
+    if (r.name == name) {
+      object.update({{"name", r.name}, {"toml", r.text}});
+      return print_result(common, r.text, object);
+    }
     names.push_back(r.name);
     list.push_back({{"name", r.name}, {"title", title(r.text)}});
     text += fmt::format("{:<32}{}\n", r.name, title(r.text));
   }
-  if (name.empty()) return print_result(common, text, {{"command", "recipes"}, {"recipes", list}});
+  if (name.empty()) {
+    object["recipes"] = list;
+    return print_result(common, text, object);
+  }
   std::string near = nearest(name, names);
   fail(ErrorKind::usage, "recipes: there is no ", name,
        near.empty() ? "" : "; did you mean " + near + "?");

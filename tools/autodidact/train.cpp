@@ -39,17 +39,19 @@ Recipe recipe_of(const Options& o) {
 
 void print_dry_run(const Common& common, const RunRequest& request) {
   DryRun d = dry_run(request);
+  auto object = result_object("train", d.seed, "cpu", d.resolved);
+  object.update({{"dry_run", true},
+                 {"method", request.method},
+                 {"parameters", d.parameters},
+                 {"steps", d.steps},
+                 {"peak_bytes", d.peak_bytes},
+                 {"seconds_per_epoch", d.seconds_per_epoch}});
   print_result(common,
                fmt::format("{}{} parameters, {} steps\nat the peak {:.1f} MB of tensors\nabout {} "
                            "an epoch on {} threads\n\n{}",
                            d.data, d.parameters, d.steps, double(d.peak_bytes) / 1e6,
                            duration_text(d.seconds_per_epoch), thread_count(), d.resolved),
-               {{"command", "train"},
-                {"dry_run", true},
-                {"parameters", d.parameters},
-                {"steps", d.steps},
-                {"peak_bytes", d.peak_bytes},
-                {"seconds_per_epoch", d.seconds_per_epoch}});
+               object);
 }
 
 void run_train(const Common& common, const Options& o) {
@@ -62,16 +64,13 @@ void run_train(const Common& common, const Options& o) {
                                      : Loudness::normal);
   RunResult run = train_run(request, progress);
   const LoopResult& r = run.loop;
-  nlohmann::ordered_json object = {{"command", "train"},
-                                   {"method", o.method},
-                                   {"run", request.out},
-                                   {"steps", r.steps},
-                                   {"seed", run.seed},
-                                   {"seconds", r.seconds},
-                                   {"device", "cpu"},
-                                   {"protocol", run.resolved},
-                                   {"images_per_second", r.images_per_second},
-                                   {"peak_bytes", cpu_arena().peak() + scratch_high_water()}};
+  auto object = result_object("train", run.seed, "cpu", run.resolved);
+  object.update({{"method", o.method},
+                 {"run", request.out},
+                 {"steps", r.steps},
+                 {"training_seconds", r.seconds},
+                 {"images_per_second", r.images_per_second},
+                 {"peak_bytes", cpu_arena().peak() + scratch_high_water()}});
   std::string text = fmt::format(
       "{}: {} steps in {}, {:.0f} pictures a second, {:.0f} MB of tensors at the peak\n",
       request.out, r.steps, duration_text(r.seconds), r.images_per_second,
@@ -106,7 +105,8 @@ void add_train(CLI::App& app, Common& common) {
   c->add_option("--init", o->init, "checkpoint or run whose encoder to start from");
   c->add_option("--freeze", o->freeze, "none or encoder");
   c->add_option("--dtype", o->dtype, "f32 or bf16");
-  c->add_option("--seed", o->seed, "of initial weights, order and augmentation");
+  c->add_option("--seed", o->seed, "of initial weights, order and augmentation")
+      ->check(CLI::NonNegativeNumber);
   c->add_option("--graph", o->graph, "write the first step's tape to this file, for Graphviz");
   auto* resume = c->add_flag("--resume", o->resume, "go on where the run in --out stopped");
   c->add_flag("--overwrite", o->overwrite, "start anew in an existing run directory")

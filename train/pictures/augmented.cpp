@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include "engine/dispatch.h"
+#include "train/classification.h"
 
 namespace autodidact {
 namespace {
@@ -18,7 +19,27 @@ Image denormalized(const Tensor& x, int n, int side, const Normalization& by) {
   return image;
 }
 
+struct ShownKeys {
+  AugmentationKeys augmentation;
+  std::string rotations = "none";
+  int64_t seed = 1;
+  void visit(Keys& k) {
+    augmentation.visit(k);
+    k("rotations", rotations, "as train rotation takes it", {"none", "random", "all"});
+    k("seed", seed, "of the augmentation", 0, int64_t(1) << 62);
+  }
+};
+
 }  // namespace
+
+Augmentation augmentation_of(Recipe& recipe) {
+  ShownKeys keys;
+  recipe.read(keys);
+  Augmentation a = keys.augmentation.options(uint64_t(keys.seed));
+  if (keys.rotations != "none")
+    a.rotation = keys.rotations == "all" ? Rotation::all : Rotation::random;
+  return a;
+}
 
 ImageGrid augmented_grid(const DatasetPtr& data, const std::vector<int64_t>& samples, int side,
                          const Augmentation& augmentation, int versions) {

@@ -3,6 +3,7 @@
 #include "train/augment.h"
 #include "train/data/dataset.h"
 #include "train/pictures/canvas.h"
+#include "train/recipe.h"
 
 namespace autodidact {
 
@@ -11,5 +12,8 @@ namespace autodidact {
 // Rotation::all the four turns of each epoch stand side by side.
 ImageGrid augmented_grid(const DatasetPtr& data, const std::vector<int64_t>& samples, int side,
                          const Augmentation& augmentation, int versions);
+
+// What training by this recipe draws: crops, flips, turns and the seed. Other keys are not read.
+Augmentation augmentation_of(Recipe& recipe);
 
 }  // namespace autodidact

@@ -1,0 +1,64 @@
+#include "train/exchange.h"
+#include <algorithm>
+#include "train/classification.h"
+#include "train/run.h"
+
+namespace autodidact {
+namespace {
+
+int64_t count_parameters(Method& method, const TensorFile& file) {
+  int64_t count = 0;
+  for (const NamedTensor& t : named_tensors(method))
+    if (t.role != Role::buffer && file.tensors.count(t.name)) count += t.tensor->size();
+  return count;
+}
+
+}  // namespace
+
+Exchanged export_weights(const std::string& out, const std::string& checkpoint, bool encoder) {
+  LoadedMethod loaded = load_method(checkpoint);
+  Exchanged e{.head = loaded.method->head()};
+  TensorFile file;
+  for (auto& [name, tensor] : loaded.checkpoint.file.tensors) {
+    const bool of_head = name.rfind(e.head + ".", 0) == 0;
+    if (name.rfind("optimizer.", 0) != 0 && !(encoder && of_head)) file.tensors[name] = tensor;
+  }
+  write_safetensors(out, file, {}, [](const std::string& written) { read_safetensors(written); });
+  e.tensors = int64_t(file.tensors.size()), e.parameters = count_parameters(*loaded.method, file);
+  return e;
+}
+
+Exchanged import_weights(const std::string& out, const std::string& weights, Recipe recipe) {
+  TensorFile file = read_weights(weights);
+  Recipe look = recipe;  // keys are read once
+  ModelKeys model;
+  look.read(model);
+  Rng rng(0);
+  Exchanged e{.head = make_encoder(model.encoder, rng)->head_name()};
+  auto head = file.tensors.find(e.head + ".weight");
+  if (head == file.tensors.end() || head->second.shape.rank() == 0)
+    fail(ErrorKind::checkpoint, weights, ": has no ", e.head, ".weight; `autodidact train --init` ",
+         "starts from an encoder alone");
+
+  RunKeys keys;
+  recipe.read(keys);
+  if (keys.image_size == 0)
+    fail(ErrorKind::usage, "import: set image_size, the side of the pictures it was trained on");
+  DataFacts data{int(keys.image_size), {}, uint64_t(keys.seed)};
+  for (int i = 0; i < head->second.shape[0]; ++i) data.classes.push_back(std::to_string(i));
+  auto method = make_method("supervised", recipe, data, Dtype::f32);
+  recipe.check_all_known();
+  load_strict(*method, file, {}, weights);
+
+  Checkpoint c;
+  store(c.file, stored_tensors(named_tensors(*method)));
+  c.facts = {{"method", "supervised"},
+             {"recipe", recipe.resolved()},
+             {"outputs", outputs_fact(method->outputs())},
+             {"side", std::to_string(data.side)}};
+  write_checkpoint(out, c);
+  e.tensors = int64_t(c.file.tensors.size()), e.parameters = count_parameters(*method, c.file);
+  return e;
+}
+
+}  // namespace autodidact
