@@ -70,11 +70,11 @@ done
 
 # A signal while the test split is looked at: the epoch is saved, the look is made up for, the end is the same.
 judged=(--data world --set model=resnet26 --set width=8 --set groups=4 --set batch_size=32 --set train_size=64
-        --set test_size=2000 --set epochs=2 --set log_every=1 -q)
+        --set test_size=1000 --set epochs=2 --set log_every=1 -q)
 runs 0 "test_accuracy" train rotation "${judged[@]}" --out "$work/judged"
 "$program" train rotation "${judged[@]}" --out "$work/stopped" >/dev/null 2>"$work/err" &
 pid=$!
-wait_for "$work/stopped/checkpoints/last" && sleep 0.2
+wait_for "$work/stopped/checkpoints/last"
 kill -TERM $pid
 begin=$SECONDS; wait $pid; status=$?
 [[ $status -eq 143 ]] || complain "SIGTERM in an evaluation: exit code $status"
