@@ -26,9 +26,10 @@ struct LoaderOptions {
   // Workers; 0: the batch is made inside next(). Automatic: none where the pictures lie in memory
   // and are only gathered, otherwise as many as there are compute threads.
   int threads = kAutomatic;
-  int ahead = 4;                              // batches
-  double bad_cap = 0.01;                      // damaged pictures, as a part of the data set
-  std::function<void(const BadFile&)> found = {};  // called by next() for each new one, before the cap
+  int ahead = 4;          // batches
+  double bad_cap = 0.01;  // damaged pictures, as a part of the data set
+  std::function<void(const BadFile&)> found =
+      {};  // called by next() for each new one, before the cap
 };
 
 struct Batch {
