@@ -132,7 +132,9 @@ void run_list(const Common& common) {
                     {"shape", sizes_json(k.shapes.front())},
                     {"dtypes", k.bf16 ? Json{"f32", "bf16"} : Json{"f32"}}});
   }
-  print_result(common, text, {{"command", "bench"}, {"kernels", list}});
+  Json object = result_object("bench", nullptr, nullptr, nullptr);
+  object["kernels"] = list;
+  print_result(common, text, object);
 }
 
 std::vector<BenchKernel> chosen(const Options& o) {
