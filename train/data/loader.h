@@ -14,11 +14,12 @@ struct LoaderOptions {
   int batch = 128;
   int side = 0;  // of the pictures in a batch; 0: the data set's own
   uint64_t seed = 0;
-  bool shuffle = true;    // false: in the order of the data set
-  bool drop_last = true;  // leave out the last batch of an epoch where it is not full
-  int threads = 2;        // workers; 0: the batch is made inside next()
-  int ahead = 4;          // batches
-  double bad_cap = 0.01;  // damaged pictures, as a part of the data set
+  bool shuffle = true;          // false: in the order of the data set
+  bool drop_last = true;        // leave out the last batch of an epoch where it is not full
+  bool replace_damaged = true;  // false: left out, so that a batch may hold fewer, even none
+  int threads = 2;              // workers; 0: the batch is made inside next()
+  int ahead = 4;                // batches
+  double bad_cap = 0.01;        // damaged pictures, as a part of the data set
 };
 
 struct Batch {
@@ -34,8 +35,8 @@ struct BadFile {
   std::string reason;  // names the file
 };
 
-// A picture that cannot be read is replaced by another one, chosen by (seed, epoch, sample), and
-// listed; more distinct ones than bad_cap allows are ErrorKind::data.
+// A picture that cannot be read is replaced by another one, chosen by (seed, epoch, sample), or
+// left out, and listed; more distinct ones than bad_cap allows are ErrorKind::data.
 class Loader {
  public:
   Loader(DatasetPtr data, const LoaderOptions& options);
