@@ -49,13 +49,14 @@ static Classifier make_classifier(const ClassificationKeys& keys, size_t outputs
 }
 
 Classification::Classification(const ClassificationKeys& keys, std::vector<std::string> outputs,
-                               Rotation rotation, uint64_t seed, Dtype dtype)
+                               Rotation rotation, const DataFacts& data, Dtype dtype)
     : keys_(keys),
       outputs_(std::move(outputs)),
       rotation_(rotation),
-      augmentation_(keys.augmentation.options(seed)),
+      augmentation_(keys.augmentation.options(data.seed)),
+      side_(data.side),
       dtype_(dtype),
-      model_(make_classifier(keys, outputs_.size(), seed)) {
+      model_(make_classifier(keys, outputs_.size(), data.seed)) {
   augmentation_.rotation = rotation;
 }
 
@@ -92,12 +93,13 @@ Metrics Classification::evaluate(const DatasetPtr& data) {
   untouched.normalization = augmentation_.normalization;
   untouched.rotation = rotation_ == Rotation::none ? Rotation::none : Rotation::all;
   LoaderOptions options;
-  options.shuffle = options.drop_last = false;
-  options.threads = 0;
+  options.shuffle = options.drop_last = options.replace_damaged = false;
+  options.side = side_, options.threads = 0;
   Loader loader(data, options);
   double loss = 0, right = 0, seen = 0;
   for (int64_t b = 0; b < loader.batches_per_epoch(); ++b) {
     const Batch& batch = loader.next();
+    if (batch.count == 0) continue;  // all damaged
     NetworkInput in = augment(batch, untouched, dtype_);
     Tensor labels = labels_of(batch, in);
     Tensor logits = model_(in.x);

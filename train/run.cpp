@@ -2,12 +2,11 @@
 #include <chrono>
 #include <sstream>
 #include "engine/arena.h"
+#include "train/data/splits.h"
 
 namespace autodidact {
 namespace {
 
-constexpr int64_t kInMemory =
-    int64_t(2) << 30;  // bytes of pictures: beyond it they are decoded as they are needed
 constexpr const char* kSeparator = "\n";
 
 Dtype dtype_of_name(const std::string& name) { return name == "bf16" ? Dtype::bf16 : Dtype::f32; }
@@ -16,10 +15,6 @@ std::string join(const std::vector<std::string>& parts) {
   std::string text;
   for (auto& p : parts) text += (text.empty() ? "" : kSeparator) + p;
   return text;
-}
-
-DatasetPtr hold(const DatasetPtr& data, int side) {
-  return data->size() * side * side * 3 <= kInMemory ? in_memory(data, side) : data;
 }
 
 // Everything a run is made of, in the order in which it depends on itself.
@@ -38,11 +33,15 @@ struct Assembly {
       : recipe(request.recipe), method_name(request.method) {
     recipe.read(keys);
     recipe.read(loop);
-    data = open_run_data(keys);
+    data = request.data.train ? request.data : open_run_data(keys);
     method =
         make_method(request.method, recipe, {data.side, data.train->classes(), uint64_t(keys.seed)},
                     dtype_of_name(keys.dtype));
     recipe.check_all_known();
+    if (method->uses_labels()) {
+      data.train = labelled(data.train, data.notes);
+      if (data.test) data.test = labelled(data.test, data.notes);
+    }
     parameters = Parameters(*method, dtype_of_name(keys.dtype));
     if (!keys.init.empty()) load_encoder();
     if (keys.freeze == "encoder") {
@@ -97,19 +96,19 @@ void RunKeys::visit(Keys& k) {
 }
 
 RunData open_run_data(const RunKeys& keys) {
-  SourceOptions options{.split = "train", .side = int(keys.image_size), .size = keys.train_size};
+  SourceOptions options{.side = int(keys.image_size), .size = keys.train_size};
   RunData data;
-  data.train = open_dataset(keys.data, options);
+  data.train = open_training_split(keys.data, options);
   data.side = keys.image_size ? int(keys.image_size) : data.train->side();
   if (data.side == 0)
     fail(ErrorKind::usage, "train: the pictures of ", keys.data, " differ in size: set image_size");
   if (keys.labels_per_class)
     data.train = few_labels(data.train, keys.labels_per_class, uint64_t(keys.seed));
-  data.train = hold(data.train, data.side);
-  if (has_split(keys.data, "test")) {
-    options.split = "test", options.size = keys.test_size;
-    data.test = hold(open_dataset(keys.data, options), data.side);
-  }
+  data.train = held_if_small(data.train, data.side);
+  options.size = keys.test_size;
+  data.test = open_test_split(keys.data, options, data.notes);
+  if (data.test) data.test = held_if_small(data.test, data.side);
+  else data.notes += "no test split: no accuracy on unseen pictures will be measured\n";
   return data;
 }
 
@@ -121,6 +120,7 @@ RunResult train_run(const RunRequest& request, Progress& progress) {
   if (!run.resumes()) run.write("config.toml", a.recipe.resolved());
   run.write_environment();
   progress.say(a.data.train->describe());
+  if (!a.data.notes.empty()) progress.say(a.data.notes.substr(0, a.data.notes.size() - 1));
   progress.say(std::to_string(a.parameters.count()) + " parameters");
   Training training{*a.method,    a.parameters,
                     *a.optimizer, *a.loader,
@@ -143,6 +143,7 @@ DryRun dry_run(const RunRequest& request) {
   DryRun d;
   d.data = a.data.train->describe() + "\n";
   if (a.data.test) d.data += a.data.test->describe() + "\n";
+  d.data += a.data.notes;
   d.parameters = a.parameters.count();
   d.steps = a.loader->batches_per_epoch() * a.loop.epochs;
   d.resolved = a.recipe.resolved();
