@@ -35,14 +35,14 @@ runs 0 "tested on 60" evaluate knn --k 5 --checkpoint "$work/supervised" "${test
 
 # embed: a damaged picture has no row, the others keep their names.
 "$program" data export world:train --count 120 --out "$work/folder" >/dev/null
-first=$(find "$work/folder/0" -name '*.png' | sort | head -n 1)
+first=$(find "$work/folder/house" -name '*.png' | sort | head -n 1)
 head -c 60 "$first" >"$work/cut"; mv "$work/cut" "$first"
-name=0/$(basename "$first")
+name=house/$(basename "$first")
 runs 0 "$name: damaged PNG" embed --checkpoint "$work/rotation" --data "$work/folder" --out "$work/f.csv"
 runs 0 '"pictures":119' embed --checkpoint "$work/rotation" --data "$work/folder" --out "$work/f.csv" --json
 [[ $(wc -l <"$work/f.csv") -eq 120 ]] || complain "f.csv: $(wc -l <"$work/f.csv") lines, 119 rows and a head expected"
 grep -qF "\"$name\"" "$work/f.csv" && complain "f.csv: a row of a damaged picture"
-[[ $(grep -c '^"0/.*","0",' "$work/f.csv") -eq $(($(find "$work/folder/0" -name '*.png' | wc -l) - 1)) ]] || complain "f.csv: names and classes do not match"
+[[ $(grep -c '^"house/.*","house",' "$work/f.csv") -eq $(($(find "$work/folder/house" -name '*.png' | wc -l) - 1)) ]] || complain "f.csv: names and classes do not match"
 # An untrained network's statistics are not those of the pictures that are embedded.
 runs 0 "" train rotation "${data[@]}" --set model=resnet26 --set width=8 --set batch_size=32 --set epochs=1 -q --out "$work/batchnorm"
 for part in 40 80; do
@@ -53,13 +53,13 @@ number() { sed -n 2p "$1" | cut -d, -f3; }
 [[ $(number "$work/part40.csv") == $(number "$work/part80.csv") ]] || complain "embed --untrained: a picture's features depend on the others"
 
 # Fine-tuning.
-few=(evaluate few-labels --checkpoint "$work/rotation" "${quick[@]}" --finetune --images 64)
-runs 2 "excludes" "${few[@]}" --out "$work/few" --untrained
-runs 0 "from scratch" "${few[@]}" --out "$work/few"
-runs 2 "is there already" "${few[@]}" --out "$work/few"
-runs 0 "from scratch" "${few[@]}" --out "$work/few" --overwrite
+few=(evaluate few-labels --checkpoint "$work/rotation" "${quick[@]}" --finetune)
+runs 2 "excludes" "${few[@]}" --images 64 --out "$work/few" --untrained
+runs 0 "from scratch" "${few[@]}" --images 64 --out "$work/few"
+runs 2 "is there already" "${few[@]}" --images 64 --out "$work/few"
+runs 0 "from scratch" "${few[@]}" --images 64 --out "$work/few" --overwrite
 for name in INT TERM; do
-  "$program" "${few[@]}" --images 100000000 --out "$work/stopped$name" >"$work/out" 2>/dev/null &
+  "$program" "${few[@]}" --images 1000000 --out "$work/stopped$name" >"$work/out" 2>/dev/null &
   pid=$!
   for _ in $(seq 600); do [[ ! -s $work/stopped$name/finetune-1/metrics.jsonl ]] || break; sleep 0.1; done
   kill -$name $pid

@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <set>
 #include "engine/check.h"
-#include "engine/durable_file.h"
 #include "tests/temporary_folder.h"
 #include "tests/train/image_corpus.h"
 #include "train/data/export.h"
@@ -55,6 +54,11 @@ std::string trained(const TemporaryFolder& folder, const std::string& method,
   return request.out;
 }
 
+std::string init_of(const std::string& run) {
+  const Recipe recipe(run + "/config.toml");
+  return std::get<std::string>(*recipe.find("init"));
+}
+
 std::string error_of(ErrorKind kind, auto&& call) {
   try {
     call();
@@ -87,7 +91,8 @@ TEST_CASE("what a network is tested on") {
   CHECK(o.test->size() == 8);
   holds(o.notes, "has no test split: one fifth of it");
   // A network that had the labels is not tested on them.
-  holds(error_of(ErrorKind::data, [&] { open_subject({.checkpoint = supervised}); }), "with --test");
+  holds(error_of(ErrorKind::data, [&] { open_subject({.checkpoint = supervised}); }),
+        "with --test");
   CHECK(open_subject({.checkpoint = supervised, .untrained = true}).test->size() == 8);
   o = open_subject({.checkpoint = supervised, .test = other});
   CHECK(o.train->size() == 40);
@@ -98,9 +103,9 @@ TEST_CASE("what a network is tested on") {
     holds(error_of(ErrorKind::usage, [&] { open_subject({.checkpoint = rotation, .test = test}); }),
           "must name other pictures than those trained on");
   for (const char* source : {"world:test", "world:val"})
-    holds(error_of(ErrorKind::usage,
-                   [&] { open_subject({.checkpoint = rotation, .data = source}); }),
-          "names the split");
+    holds(
+        error_of(ErrorKind::usage, [&] { open_subject({.checkpoint = rotation, .data = source}); }),
+        "names the split");
 }
 
 TEST_CASE("pictures without a label do not count, in judging and in training") {
@@ -181,7 +186,7 @@ TEST_CASE("fine-tuning: the labelled pictures of the probe, the checkpoint's pic
   }
 
   FinetuneOptions options;
-  options.images = 400, options.batch = 4, options.out = folder / "few";
+  options.images = 160, options.batch = 4, options.out = folder / "few";
   Finetune curve = finetune(pretrained, run, sets, pictures, options);
   REQUIRE(curve.points.size() == 2);
   CHECK(curve.signal == 0);
@@ -192,8 +197,7 @@ TEST_CASE("fine-tuning: the labelled pictures of the probe, the checkpoint's pic
   holds(curve.protocol, "tested on 30");
   LoadedMethod tuned = load_method(options.out + "/finetune-5");
   CHECK(tuned.side == 8);
-  CHECK(read_text(options.out + "/finetune-5/config.toml").find("init = \"" + run) !=
-        std::string::npos);
+  CHECK(init_of(options.out + "/finetune-5") == run);
   // The manifest is that of the draw.
   std::ostringstream manifest;
   manifest << std::hex << subset(pictures.train, sets.counts[1].draws[0], "")->manifest();
@@ -201,7 +205,7 @@ TEST_CASE("fine-tuning: the labelled pictures of the probe, the checkpoint's pic
 
   options.from_scratch = true;
   CHECK(finetune(pretrained, run, sets, pictures, options).points.size() == 2);
-  CHECK(read_text(options.out + "/scratch-2/config.toml").find("init = \"\"") != std::string::npos);
+  CHECK(init_of(options.out + "/scratch-2").empty());
   // What is there is not overwritten unasked.
   error_of(ErrorKind::usage, [&] { finetune(pretrained, run, sets, pictures, options); });
   options.existing = RunDirectory::Existing::overwrite;

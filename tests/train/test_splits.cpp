@@ -53,8 +53,8 @@ TEST_CASE("a source that names a split is taken apart") {
 TEST_CASE("a training source names its training split or none") {
   TestFolder f;
   add(f, {"train/a/1.png", "train/a/2.png", "val/a/3.png", "test/a/4.png"});
-  for (const std::string& source : {f.path() + ":test", f.path() + ":val", std::string("world:test"),
-                                    std::string("world:test2")})
+  for (const std::string& source : {f.path() + ":test", f.path() + ":val",
+                                    std::string("world:test"), std::string("world:test2")})
     says(error_of(ErrorKind::usage, [&] { open_training_split(source, {}); }), "names the split");
   says(error_of(ErrorKind::usage, [&] { open_run_data({.data = "world:test"}); }), "give world");
 
