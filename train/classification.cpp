@@ -49,13 +49,14 @@ static Classifier make_classifier(const ClassificationKeys& keys, size_t outputs
 }
 
 Classification::Classification(const ClassificationKeys& keys, std::vector<std::string> outputs,
-                               Rotation rotation, uint64_t seed, Dtype dtype)
+                               Rotation rotation, const DataFacts& data, Dtype dtype)
     : keys_(keys),
       outputs_(std::move(outputs)),
       rotation_(rotation),
-      augmentation_(keys.augmentation.options(seed)),
+      augmentation_(keys.augmentation.options(data.seed)),
+      side_(data.side),
       dtype_(dtype),
-      model_(make_classifier(keys, outputs_.size(), seed)) {
+      model_(make_classifier(keys, outputs_.size(), data.seed)) {
   augmentation_.rotation = rotation;
 }
 
@@ -95,6 +96,7 @@ Metrics Classification::evaluate(Loader& pictures, const std::function<bool()>& 
   for (int64_t b = 0; b < pictures.batches_per_epoch(); ++b) {
     if (stop()) return {};
     const Batch& batch = pictures.next();
+    if (batch.count == 0) continue;  // all damaged
     NetworkInput in = augment(batch, untouched, dtype_);
     Tensor labels = labels_of(batch, in);
     Tensor logits = model_(in.x);

@@ -34,7 +34,7 @@ struct ClassificationKeys {
 class Classification : public Method {
  public:
   Classification(const ClassificationKeys& keys, std::vector<std::string> outputs,
-                 Rotation rotation, uint64_t seed, Dtype dtype);
+                 Rotation rotation, const DataFacts& data, Dtype dtype);
   Tensor loss(const Batch& batch, Metrics& metrics) override;
   Metrics evaluate(Loader& pictures, const std::function<bool()>& stop) override;
   Encoder& encoder() override { return *model_.encoder; }
@@ -43,12 +43,14 @@ class Classification : public Method {
   void visit(Visitor& v) override { model_.visit(v); }
   std::string head() const override { return model_.encoder->head_name(); }
   std::vector<std::string> outputs() const override { return outputs_; }
+  bool uses_labels() const override { return rotation_ == Rotation::none; }
 
  private:
   ClassificationKeys keys_;
   std::vector<std::string> outputs_;
   Rotation rotation_;  // none: the labels are the data's; otherwise the turns are the labels
   Augmentation augmentation_;
+  int side_;  // of the pictures
   Dtype dtype_;
   Classifier model_;
 };

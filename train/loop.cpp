@@ -165,11 +165,11 @@ class Loop {
       t.progress.update(step_ * keys_.batch_size, total * keys_.batch_size, headline());
     }
     t.progress.finish();
-    if (signals.stop() && (step_ < total || test_due_)) {
+    result_.signal = signals.stop();
+    if (result_.signal && (step_ < total || test_due_)) {
       save(lines);
       t.progress.warn("stopped by a signal after step " + std::to_string(step_) +
                       "; a checkpoint is saved: go on with --resume");
-      result_.signal = signals.stop();
     }
     result_.steps = step_;
     result_.seconds = since(begin);

@@ -44,7 +44,7 @@ struct LoopResult {
   int64_t steps = 0;                          // done in all, over every resume
   double seconds = 0, images_per_second = 0;  // of this call's training steps
   Metrics last;                               // the last training and test metrics
-  int signal = 0;                             // not 0: stopped by it, with a checkpoint saved
+  int signal = 0;                             // not 0: it came, and a checkpoint is saved
 };
 
 // From a checkpoint or from the start to the last epoch. Before a look at the test split there is a

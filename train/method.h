@@ -41,6 +41,8 @@ class Method {
   virtual void visit(Visitor& v) = 0;                     // everything that a checkpoint holds
   virtual std::string head() const = 0;  // the module that is not part of the encoder, by its name
   virtual std::vector<std::string> outputs() const = 0;  // what the head's outputs mean
+  // Of the data: then it is given labelled pictures alone.
+  virtual bool uses_labels() const = 0;
 };
 
 // Reads the method's keys (its model's among them) from the recipe. ErrorKind::usage: unknown

@@ -7,6 +7,7 @@
 #include <sstream>
 #include "engine/arena.h"
 #include "train/data/names.h"
+#include "train/data/splits.h"
 
 namespace autodidact {
 namespace {
@@ -64,11 +65,15 @@ struct Assembly {
       : recipe(request.recipe), method_name(request.method) {
     recipe.read(keys);
     recipe.read(loop);
-    data = open_run_data(keys);
+    data = request.data.train ? request.data : open_run_data(keys);
     method =
         make_method(request.method, recipe, {data.side, data.train->classes(), uint64_t(keys.seed)},
                     dtype_of_name(keys.dtype));
     recipe.check_all_known();
+    if (method->uses_labels()) {
+      data.train = labelled(data.train, data.notes);
+      if (data.test) data.test = labelled(data.test, data.notes);
+    }
     parameters = Parameters(*method, dtype_of_name(keys.dtype));
     if (!keys.init.empty() && !resumed) load_encoder();
     if (keys.freeze == "encoder") {
@@ -85,7 +90,8 @@ struct Assembly {
   }
 
   LoaderOptions test_options(const std::function<void(const BadFile&)>& found) const {
-    LoaderOptions options{.side = data.side, .shuffle = false, .drop_last = false};
+    LoaderOptions options{
+        .side = data.side, .shuffle = false, .drop_last = false, .replace_damaged = false};
     options.bad_cap = keys.bad_cap, options.found = found;
     return options;
   }
@@ -139,19 +145,19 @@ RunData open_run_data(const RunKeys& keys) {
       fail(ErrorKind::usage, "train: ", key,
            " is for the built-in world, which draws its pictures; ", printable(keys.data),
            " has the ones it has");
-  SourceOptions options{.split = "train", .side = int(keys.image_size), .size = keys.train_size};
+  SourceOptions options{.side = int(keys.image_size), .size = keys.train_size};
   RunData data;
-  data.train = open_dataset(keys.data, options);
+  data.train = open_training_split(keys.data, options);
   data.side = keys.image_size ? int(keys.image_size) : data.train->side();
   if (data.side == 0)
     fail(ErrorKind::usage, "train: the pictures of ", keys.data, " differ in size: set image_size");
   if (keys.labels_per_class)
     data.train = few_labels(data.train, keys.labels_per_class, uint64_t(keys.seed));
   data.train = held_in_memory(data.train, data.side);
-  if (has_split(keys.data, "test")) {
-    options.split = "test", options.size = keys.test_size;
-    data.test = held_in_memory(open_dataset(keys.data, options), data.side);
-  }
+  options.size = keys.test_size;
+  data.test = open_test_split(keys.data, options, data.notes);
+  if (data.test) data.test = held_in_memory(data.test, data.side);
+  else data.notes += "no test split: no accuracy on unseen pictures will be measured\n";
   return data;
 }
 
@@ -169,6 +175,7 @@ RunResult train_run(const RunRequest& request, Progress& progress) {
   if (!last) run.write("config.toml", a.recipe.resolved());
   run.write_environment();
   progress.say(a.data.train->describe());
+  if (!a.data.notes.empty()) progress.say(a.data.notes.substr(0, a.data.notes.size() - 1));
   progress.say(std::to_string(a.parameters.count()) + " parameters");
   Training training{.method = *a.method,
                     .parameters = a.parameters,
@@ -185,7 +192,8 @@ RunResult train_run(const RunRequest& request, Progress& progress) {
   RunResult result{run_loop(training, a.loop), a.keys.seed, a.recipe.resolved()};
   if (bad.size())
     progress.warn(std::to_string(bad.size()) +
-                  " damaged pictures were replaced: " + run.file("bad_files.txt"));
+                  " damaged pictures, replaced in training and left out in testing: " +
+                  run.file("bad_files.txt"));
   return result;
 }
 
@@ -194,6 +202,7 @@ DryRun dry_run(const RunRequest& request) {
   DryRun d;
   d.data = a.data.train->describe() + "\n";
   if (a.data.test) d.data += a.data.test->describe() + "\n";
+  d.data += a.data.notes;
   d.parameters = a.parameters.count();
   d.steps = a.loader->batches_per_epoch() * a.loop.epochs;
   d.resolved = a.recipe.resolved(), d.seed = a.keys.seed;

@@ -6,7 +6,7 @@
 namespace autodidact {
 
 struct RunKeys {
-  std::string data = "world", init, freeze = "none", dtype = "f32";
+  std::string data = "world", init = "", freeze = "none", dtype = "f32";
   double bad_cap = 0.01;
   int64_t image_size = 0, labels_per_class = 0, train_size = 0, test_size = 0, seed = 1;
   void visit(Keys& k);
@@ -15,8 +15,9 @@ struct RunKeys {
 // The training and the test split of a source, as a run sees them: square pictures of one size, in
 // memory where they fit.
 struct RunData {
-  DatasetPtr train, test;  // test is null where the source has no such split
+  DatasetPtr train, test;  // test is null where the source has none
   int side = 0;
+  std::string notes;  // lines for people: what is tested on, what was left out
 };
 RunData open_run_data(const RunKeys& keys);
 
@@ -26,6 +27,7 @@ struct RunRequest {
   std::string out;
   RunDirectory::Existing existing = RunDirectory::Existing::refuse;
   std::string graph_file;
+  RunData data = {};  // where `train` is set: these pictures, whatever the recipe says of data
 };
 
 struct RunResult {
@@ -36,7 +38,7 @@ struct RunResult {
 RunResult train_run(const RunRequest& request, Progress& progress);
 
 struct DryRun {
-  std::string data;  // one line about each split
+  std::string data;  // one line about each split, and notes
   int64_t parameters = 0, steps = 0;
   size_t peak_bytes = 0;         // of tensors, after a few steps
   double seconds_per_epoch = 0;  // measured on a few steps

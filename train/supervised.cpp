@@ -10,7 +10,7 @@ std::unique_ptr<Method> make_supervised(Recipe& recipe, const DataFacts& data, D
          "supervised: the data has no labels; a folder needs one sub-folder a class");
   ClassificationKeys keys;
   recipe.read(keys);
-  return std::make_unique<Classification>(keys, data.classes, Rotation::none, data.seed, dtype);
+  return std::make_unique<Classification>(keys, data.classes, Rotation::none, data, dtype);
 }
 
 }  // namespace autodidact

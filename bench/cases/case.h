@@ -34,7 +34,7 @@ struct BenchWork {
 
 struct BenchKernel {
   std::string name, what;
-  std::vector<BenchShape> shapes;                // the first is the reference
+  std::vector<BenchShape> shapes;  // the first is the reference
   BenchWork (*f32)(const BenchShape&);
   BenchWork (*bf16)(const BenchShape&) = nullptr;  // null: the kernel has no such body
 };

@@ -104,8 +104,11 @@ std::vector<BenchKernel> elementwise_cases() {
           {"gelu", "of N numbers, the exact one", many, unary<Gelu, float>, unary<Gelu, bf16>},
           {"gelu_backward", "of N numbers", many, gelu_backward<float>, gelu_backward<bf16>},
           {"add", "of N numbers", many, add<float>, add<bf16>},
-          {"sum_rows", "over B rows of C: a bias gradient", {{{"B", 131072}, {"C", 64}}},
-           sum_rows<float>, sum_rows<bf16>}};
+          {"sum_rows",
+           "over B rows of C: a bias gradient",
+           {{{"B", 131072}, {"C", 64}}},
+           sum_rows<float>,
+           sum_rows<bf16>}};
 }
 
 }  // namespace autodidact

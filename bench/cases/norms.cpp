@@ -42,11 +42,11 @@ BenchWork groupnorm(const BenchShape& s) {
   const int g = groups_of(s), c = s["C"];
   const int64_t statistics = s.product({"N", "G"});
   BenchMemory m;
-  return m.work(GroupNormForward<T>{m.numbers<T>(n), m.numbers<float>(statistics),
-                                    m.numbers<float>(statistics), m.numbers<T>(n),
-                                    m.numbers<float>(c), m.numbers<float>(c), nullptr, s["N"],
-                                    int(pixels), c, g, 1e-5f, true},
-                0, 2.0 * double(n) * sizeof(T));
+  return m.work(
+      GroupNormForward<T>{m.numbers<T>(n), m.numbers<float>(statistics),
+                          m.numbers<float>(statistics), m.numbers<T>(n), m.numbers<float>(c),
+                          m.numbers<float>(c), nullptr, s["N"], int(pixels), c, g, 1e-5f, true},
+      0, 2.0 * double(n) * sizeof(T));
 }
 template <class T>
 BenchWork groupnorm_backward(const BenchShape& s) {
@@ -54,12 +54,11 @@ BenchWork groupnorm_backward(const BenchShape& s) {
   const int g = groups_of(s), c = s["C"];
   const int64_t statistics = s.product({"N", "G"});
   BenchMemory m;
-  return m.work(
-      GroupNormBackward<T>{m.numbers<T>(n), m.numbers<float>(c), m.numbers<float>(c), nullptr,
-                           m.numbers<T>(n), m.numbers<T>(n), m.numbers<T>(n), m.numbers<float>(c),
-                           m.numbers<float>(statistics), m.numbers<float>(statistics), s["N"],
-                           int(pixels), c, g, true},
-      0, 4.0 * double(n) * sizeof(T));
+  return m.work(GroupNormBackward<T>{m.numbers<T>(n), m.numbers<float>(c), m.numbers<float>(c),
+                                     nullptr, m.numbers<T>(n), m.numbers<T>(n), m.numbers<T>(n),
+                                     m.numbers<float>(c), m.numbers<float>(statistics),
+                                     m.numbers<float>(statistics), s["N"], int(pixels), c, g, true},
+                0, 4.0 * double(n) * sizeof(T));
 }
 
 template <class T>
@@ -107,19 +106,17 @@ template <class T>
 BenchWork cross_entropy(const BenchShape& s) {
   const int64_t n = s.product({"B", "C"});
   BenchMemory m;
-  return m.work(
-      CrossEntropyForward<T>{m.numbers<float>(1), m.numbers<float>(s["B"]), nullptr,
-                             m.numbers<T>(n), labels(m, s), s["B"], s["C"], 0},
-      0, double(n) * sizeof(T));
+  return m.work(CrossEntropyForward<T>{m.numbers<float>(1), m.numbers<float>(s["B"]), nullptr,
+                                       m.numbers<T>(n), labels(m, s), s["B"], s["C"], 0},
+                0, double(n) * sizeof(T));
 }
 template <class T>
 BenchWork cross_entropy_backward(const BenchShape& s) {
   const int64_t n = s.product({"B", "C"});
   BenchMemory m;
-  return m.work(
-      CrossEntropyBackward<T>{m.numbers<T>(n), m.numbers<float>(1), m.numbers<T>(n),
-                              m.numbers<float>(s["B"]), labels(m, s), s["B"], s["C"], 0},
-      0, 2.0 * double(n) * sizeof(T));
+  return m.work(CrossEntropyBackward<T>{m.numbers<T>(n), m.numbers<float>(1), m.numbers<T>(n),
+                                        m.numbers<float>(s["B"]), labels(m, s), s["B"], s["C"], 0},
+                0, 2.0 * double(n) * sizeof(T));
 }
 
 BenchShape maps(int side, int c) { return {{"N", 128}, {"H", side}, {"W", side}, {"C", c}}; }
@@ -134,18 +131,18 @@ std::vector<BenchKernel> norm_cases() {
   const std::vector<BenchShape> in_groups = {grouped(32, 64), grouped(8, 256), grouped(32, 16),
                                              grouped(16, 32)};
   const std::vector<BenchShape> tokens = {{{"B", 128}, {"T", 200}, {"C", 192}}};
-  return {{"batchnorm", "with ReLU, over N maps H x W of C channels", plain, batchnorm<float>,
-           batchnorm<bf16>},
-          {"batchnorm_backward", "with ReLU", plain, batchnorm_backward<float>,
-           batchnorm_backward<bf16>},
-          {"groupnorm", "with ReLU, over N maps H x W of C channels in G groups", in_groups,
-           groupnorm<float>, groupnorm<bf16>},
-          {"groupnorm_backward", "with ReLU", in_groups, groupnorm_backward<float>,
-           groupnorm_backward<bf16>},
-          {"layernorm", "over B x T tokens of C channels", tokens, layernorm<float>,
-           layernorm<bf16>},
-          {"layernorm_backward", "with the gradients of its weights", tokens,
-           layernorm_backward<float>, layernorm_backward<bf16>}};
+  return {
+      {"batchnorm", "with ReLU, over N maps H x W of C channels", plain, batchnorm<float>,
+       batchnorm<bf16>},
+      {"batchnorm_backward", "with ReLU", plain, batchnorm_backward<float>,
+       batchnorm_backward<bf16>},
+      {"groupnorm", "with ReLU, over N maps H x W of C channels in G groups", in_groups,
+       groupnorm<float>, groupnorm<bf16>},
+      {"groupnorm_backward", "with ReLU", in_groups, groupnorm_backward<float>,
+       groupnorm_backward<bf16>},
+      {"layernorm", "over B x T tokens of C channels", tokens, layernorm<float>, layernorm<bf16>},
+      {"layernorm_backward", "with the gradients of its weights", tokens, layernorm_backward<float>,
+       layernorm_backward<bf16>}};
 }
 
 std::vector<BenchKernel> softmax_cases() {

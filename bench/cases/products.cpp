@@ -63,9 +63,9 @@ template <class T>
 BenchWork conv_data(const BenchShape& s) {
   const ConvArrays n(s, T());
   BenchMemory m;
-  return m.work(ConvBackwardData<T>{m.numbers<T>(n.x), m.numbers<T>(n.y), m.numbers<T>(n.w),
-                                    conv_sizes(s)},
-                n.flop, n.bytes);
+  return m.work(
+      ConvBackwardData<T>{m.numbers<T>(n.x), m.numbers<T>(n.y), m.numbers<T>(n.w), conv_sizes(s)},
+      n.flop, n.bytes);
 }
 template <class T>
 BenchWork conv_weights(const BenchShape& s) {

@@ -46,10 +46,10 @@ BenchWork sgd(const BenchShape& s) {
   const int64_t n = s["N"];
   BenchMemory m;
   const Step step(m, n);
-  return m.work(SgdUpdate<float>{m.numbers<float>(n), m.numbers<float>(n), nullptr, nullptr,
-                                 m.numbers<float>(n), nullptr, step.segment, step.values, 1, 0.9f,
-                                 false},
-                0, 5.0 * double(n) * 4);
+  return m.work(
+      SgdUpdate<float>{m.numbers<float>(n), m.numbers<float>(n), nullptr, nullptr,
+                       m.numbers<float>(n), nullptr, step.segment, step.values, 1, 0.9f, false},
+      0, 5.0 * double(n) * 4);
 }
 BenchWork sgd_ema(const BenchShape& s) {
   const int64_t n = s["N"];

@@ -114,11 +114,12 @@ TEST_CASE("kNN on a data set, and its refusals") {
 TEST_CASE("the few-label probe gains from labels and leaves out what a class cannot give") {
   Pixels encoder;
   FewLabelProbeOptions options;
-  options.block = "halved", options.per_class = {1, 50, 100000}, options.draws = 4;
-  options.linear.least_steps = 100;
+  options.block = "halved", options.linear.least_steps = 100;
   SplitFeatures f =
       features_of(pixels_subject(encoder), quadrants(1000, 6), quadrants(400, 7), {"halved"}, {});
-  FewLabelProbe p = few_label_probe(f, 4, options);
+  const LabelledSets sets =
+      labelled_sets(f.train.labels, 4, {.per_class = {1, 50, 100000}, .draws = 4});
+  FewLabelProbe p = few_label_probe(f, 4, sets, options);
   REQUIRE(p.points.size() == 2);
   CHECK(p.points[0].per_class == 1);
   CHECK(p.points[1].accuracy > p.points[0].accuracy);

@@ -205,6 +205,42 @@ TEST_CASE("damaged pictures are replaced and named; beyond the cap the run ends"
                        Error);
 }
 
+TEST_CASE("damaged pictures are left out where they are not to be replaced") {
+  TestFolder f;
+  auto data = folder_of(f, 51, {4, 20, 21, 50});
+  for (int threads : {0, 3}) {
+    LoaderOptions options{.batch = 10,
+                          .side = 8,
+                          .shuffle = false,
+                          .drop_last = false,
+                          .replace_damaged = false,
+                          .threads = threads,
+                          .ahead = 1,
+                          .bad_cap = 0.1};
+    Loader loader(data, options);
+    for (int epoch = 0; epoch < 2; ++epoch) {
+      std::vector<int64_t> samples;
+      std::vector<int> counts;
+      for (int64_t i = 0; i < loader.batches_per_epoch(); ++i) {
+        const Batch& b = loader.next();
+        counts.push_back(b.count);
+        REQUIRE(b.images.size() == size_t(b.count) * 8 * 8 * 3);
+        for (int row = 0; row < b.count; ++row) {
+          const int64_t sample = b.samples[size_t(row)];
+          samples.push_back(sample);
+          CHECK(b.labels[size_t(row)] == data->label(sample));
+          const Image image = in_memory(subset(data, {sample}, ""), 8)->image(0);
+          CHECK(std::equal(image.rgb.begin(), image.rgb.end(), b.images.begin() + row * 192));
+        }
+      }
+      CHECK(counts == std::vector<int>{9, 9, 10, 10, 9, 0});
+      CHECK(samples.size() == 47);
+      CHECK(std::is_sorted(samples.begin(), samples.end()));
+    }
+    CHECK(loader.bad_files().size() == 4);
+  }
+}
+
 TEST_CASE("a folder with every kind of damage: all are named, the order stays reproducible") {
   TestFolder f;
   folder_of(f, 60, {});

@@ -35,8 +35,9 @@ double seconds_of(const BenchWork& work, int calls) {
   return std::chrono::duration<double>(Clock::now() - begin).count() / calls;
 }
 
-// A call whose arrays lie where the call before left them: the median of as many samples of 20 us or
-// a call as fit the budget, at least 7. Where another program takes the CPU, it hits few of them.
+// A call whose arrays lie where the call before left them: the median of as many samples of 20 us
+// or a call as fit the budget, at least 7. Where another program takes the CPU, it hits few of
+// them.
 double warm_seconds(const BenchWork& work, double budget) {
   work.run();
   const double once = seconds_of(work, 1);
@@ -45,7 +46,8 @@ double warm_seconds(const BenchWork& work, double budget) {
   std::vector<double> samples;
   const auto begin = Clock::now();
   while (int64_t(samples.size()) < 7 ||
-         (int64_t(samples.size()) < most && Clock::now() - begin < std::chrono::duration<double>(budget)))
+         (int64_t(samples.size()) < most &&
+          Clock::now() - begin < std::chrono::duration<double>(budget)))
     samples.push_back(seconds_of(work, calls));
   return median(samples);
 }
@@ -108,8 +110,10 @@ BenchShape shape_of(const BenchKernel& kernel, const std::string& text) {
     if (used == 0 || used != number.size() || value < (flag || border ? 0 : 1) ||
         (flag && value > 1))
       fail(ErrorKind::usage, "bench: ", key, " must be ",
-           flag ? "0 or 1" : border ? "a number from 0 on" : "a number from 1 on", ", got '",
-           number, "'");
+           flag     ? "0 or 1"
+           : border ? "a number from 0 on"
+                    : "a number from 1 on",
+           ", got '", number, "'");
     shape.sizes[size_t(found - keys.begin())].second = value;
   }
   return shape;
@@ -196,7 +200,8 @@ void run_bench(const Common& common, const Options& o) {
   }
   const std::string protocol = fmt::format(
       "wall time; warm: median of samples of one call, or of 20 us of calls, for {} s (7 samples "
-      "at least), on arrays that the call before left; cold: median of 5 calls, the caches written over before each; share: the least time "
+      "at least), on arrays that the call before left; cold: median of 5 calls, the caches written "
+      "over before each; share: the least time "
       "that the work takes at the ceiling it meets first, over the time it took (arrays that fit "
       "the caches can pass the stream's); FLOP: 2 a multiply-add of the direct sum; bytes: each "
       "array once",

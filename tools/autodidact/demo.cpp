@@ -9,6 +9,7 @@
 #include "tools/autodidact/demo_pictures.h"
 #include "train/evaluate/neighbor_grid.h"
 #include "train/evaluate/subject.h"
+#include "train/signals.h"
 
 namespace autodidact {
 namespace {
@@ -35,8 +36,15 @@ struct Plan {
 struct Judged {  // one network
   Probe probe;
   KnnResult knn;
+  LabelledSets sets;
   FewLabelProbe few;
+  FinetuneData pictures;
 };
+
+// Of the demo's own folder and the runs in it.
+RunDirectory::Existing existing_of(const Options& o) {
+  return o.overwrite ? RunDirectory::Existing::overwrite : RunDirectory::Existing::refuse;
+}
 
 struct Demo {
   const Options& options;
@@ -77,14 +85,15 @@ struct Demo {
     SplitFeatures f = features_of(o.subject, o.train, o.test, all, {});
     const int classes = int(o.train->classes().size());
     Judged j;
+    j.pictures = {o.data, pictures_of(f.train, o.train), pictures_of(f.test, o.test)};
     j.knn = knn_probe(f, kPooled, classes, {});
     picture(untrained ? "neighbours-untrained.png" : "neighbours-learned.png",
-            neighbor_grid(o.subject.what, f, kPooled, o.train, o.test));
+            neighbor_grid(o.subject.what, f, kPooled, j.pictures.train, j.pictures.test));
     j.probe = linear_probe(f, blocks, classes, {});
+    j.sets = labelled_sets(f.train.labels, classes, {.per_class = plan.per_class, .draws = 3});
     FewLabelProbeOptions few;
-    few.per_class = plan.per_class, few.draws = 3;
     few.block = block.empty() ? j.probe.chosen().block : block;
-    j.few = few_label_probe(f, classes, few);
+    j.few = few_label_probe(f, classes, j.sets, few);
     progress.say(fmt::format("  {}: linear probe {:.1f} %, nearest neighbours {:.1f} %",
                              untrained ? "untrained" : "learned", 100 * j.probe.chosen().test,
                              100 * j.knn.accuracy));
@@ -120,9 +129,7 @@ std::string next_free_folder() {
 
 void run_demo(const Common& common, const Options& o) {
   Demo demo{o, Plan(o.minutes),
-            RunDirectory(
-                o.out.empty() ? next_free_folder() : o.out,
-                o.overwrite ? RunDirectory::Existing::overwrite : RunDirectory::Existing::refuse),
+            RunDirectory(o.out.empty() ? next_free_folder() : o.out, existing_of(o)),
             Progress(common.quiet ? Loudness::quiet : Loudness::normal)};
   Progress& progress = demo.progress;
   progress.log_to(demo.run.file("log.txt"));
@@ -131,9 +138,8 @@ void run_demo(const Common& common, const Options& o) {
   demo.act(1, fmt::format("learn to tell rotations of pictures without labels, {} epochs",
                           demo.plan.epochs));
   Recipe recipe = demo.recipe();
-  RunResult trained = train_run(
-      {"rotation", recipe, demo.pretext(), RunDirectory::Existing::overwrite, {}}, progress);
-  if (trained.loop.signal) std::exit(128 + trained.loop.signal);
+  RunResult trained = train_run({"rotation", recipe, demo.pretext(), existing_of(o), {}}, progress);
+  if (trained.loop.signal) std::exit(exit_code_of_signal(trained.loop.signal));
   demo.run.write("config.toml", trained.resolved);
   double rotation = 0;
   for (auto& [name, value] : trained.loop.last)
@@ -155,12 +161,18 @@ void run_demo(const Common& common, const Options& o) {
 
   demo.act(3, "fine-tune it with few labels, beside the same network from scratch");
   FinetuneOptions f;
-  f.per_class = demo.plan.per_class, f.images = demo.plan.finetune_images;
-  f.seed = uint64_t(o.seed), f.out = demo.run.file("few-labels");
+  f.images = demo.plan.finetune_images, f.seed = uint64_t(o.seed);
+  f.out = demo.run.file("few-labels"), f.existing = existing_of(o);
   Say say = [&](const std::string& line) { progress.say("  " + line); };
-  Finetune tuned = finetune(learned_subject.loaded, demo.pretext(), "world", f, say);
+  auto tune = [&] {
+    Finetune curve =
+        finetune(learned_subject.loaded, demo.pretext(), learned.sets, learned.pictures, f, say);
+    if (curve.signal) std::exit(exit_code_of_signal(curve.signal));
+    return curve;
+  };
+  Finetune tuned = tune();
   f.from_scratch = true;
-  Finetune scratch = finetune(learned_subject.loaded, demo.pretext(), "world", f, say);
+  Finetune scratch = tune();
 
   demo.act(4, "pictures and the summary");
   demo.picture(

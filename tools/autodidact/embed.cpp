@@ -21,20 +21,22 @@ void run_embed(const Common& common, const Options& o) {
   Subject subject = subject_of(loaded);
   DatasetPtr data = open_dataset(o.data, {.split = o.split, .side = loaded.side});
   if (o.untrained)
-    estimate_batch_statistics(loaded.method->encoder(), data, subject.normalization, loaded.side,
-                              1);
+    estimate_batch_statistics(loaded.method->encoder(), training_pictures(loaded),
+                              subject.normalization, loaded.side, 1);
   Features f = features_of(subject, data, {o.block}, o.pooling);
   Progress progress(common.quiet ? Loudness::quiet : Loudness::normal);
   for (const BadFile& b : f.bad_files)
-    progress.warn(b.reason + ": the row is that of another picture");
-  write_features(o.out, f, *data, subject);
+    progress.warn(b.reason + ": left out, there is no row of it");
+  write_features(o.out, f, *pictures_of(f, data), subject);
   const int dims = f.blocks[0].x.shape[1];
   const std::string protocol =
       fmt::format("frozen features, block {}, {} numbers, maps averaged to {}x{}", o.block, dims,
                   f.blocks[0].grid, f.blocks[0].grid);
   auto object = result_object("embed", loaded.seed, "cpu", protocol);
-  object.update({{"out", o.out}, {"pictures", data->size()}, {"dims", dims}, {"block", o.block}});
-  print_result(common, fmt::format("{}: {} pictures, {}\n", o.out, data->size(), protocol), object);
+  object.update(
+      {{"out", o.out}, {"pictures", f.samples.size()}, {"dims", dims}, {"block", o.block}});
+  print_result(common, fmt::format("{}: {} pictures, {}\n", o.out, f.samples.size(), protocol),
+               object);
 }
 
 }  // namespace
@@ -49,7 +51,8 @@ void add_embed(CLI::App& app, Common& common) {
   c->add_option("--checkpoint", o->checkpoint, "checkpoint or run directory")->required();
   c->add_option("--data", o->data, "source of pictures; labels are not needed")->required();
   c->add_option("--out", o->out,
-                ".npy (the matrix), .csv (name, label, numbers) or .safetensors (features, labels)")
+                ".npy (the matrix), .csv (name, label, numbers) or .safetensors (features, labels, "
+                "names); damaged pictures have no row")
       ->required();
   c->add_option("--split", o->split, "where the source names none: train, test, val");
   c->add_option("--block", o->block, "block of the network, or `features`, its pooled output")

@@ -2,11 +2,14 @@
 // protocol that the figure was measured by.
 #include <fmt/format.h>
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include "tools/autodidact/command.h"
+#include "train/data/names.h"
 #include "train/evaluate/few_labels.h"
 #include "train/evaluate/neighbor_grid.h"
 #include "train/evaluate/subject.h"
+#include "train/signals.h"
 
 namespace autodidact {
 namespace {
@@ -20,9 +23,9 @@ struct Options {
   LinearOptions linear;
   KnnOptions knn;
   std::string picture;
-  std::vector<int64_t> per_class = {1, 5, 20, 100};
+  LabelledSetOptions sets;
   FinetuneOptions finetune;
-  bool with_finetuning = false;
+  bool with_finetuning = false, overwrite = false;
   int64_t split_seed = 1;
 };
 
@@ -39,7 +42,14 @@ struct Judging {
     return [this](const std::string& line) { progress.say(line); };
   }
   void mention(const std::vector<BadFile>& bad_files) {
-    for (const BadFile& b : bad_files) progress.warn(b.reason + ": another picture took its place");
+    for (const BadFile& b : bad_files) progress.warn(b.reason + ": left out");
+    if (!bad_files.empty())
+      progress.warn(fmt::format("{} damaged pictures were left out", bad_files.size()));
+  }
+  void mention(const SplitFeatures& f) {
+    std::vector<BadFile> all = f.train.bad_files;
+    all.insert(all.end(), f.test.bad_files.begin(), f.test.bad_files.end());
+    mention(all);
   }
   Json facts(const std::string& what, const std::string& protocol) const {
     Json object = result_object("evaluate", opened.seed, "cpu", protocol);
@@ -88,14 +98,16 @@ void run_knn(const Common& common, const Options& o) {
   for (const auto& group : groups_in_memory(subject, j.opened.train->size() + j.opened.test->size(),
                                             blocks, o.pooling)) {
     SplitFeatures f = features_of(subject, j.opened.train, j.opened.test, group, o.pooling);
-    j.mention(f.train.bad_files), j.mention(f.test.bad_files);
+    if (results.empty()) j.mention(f);
     for (const std::string& block : group) {
       result = knn_probe(f, block, classes, o.knn);
       text += fmt::format("  {:<10} {:>6} {:>6.1f} %\n", block, result.dims, 100 * result.accuracy);
       results.push_back({{"block", block}, {"dims", result.dims}, {"accuracy", result.accuracy}});
     }
     if (!o.picture.empty() && group.back() == blocks.back())
-      draw(o.picture, neighbor_grid(subject.what, f, group.back(), j.opened.train, j.opened.test));
+      draw(o.picture,
+           neighbor_grid(subject.what, f, group.back(), pictures_of(f.train, j.opened.train),
+                         pictures_of(f.test, j.opened.test)));
   }
   Json object = j.facts("knn", result.protocol);
   object["accuracy"] = result.accuracy;
@@ -110,23 +122,52 @@ void run_knn(const Common& common, const Options& o) {
       object);
 }
 
+// Fine-tuned and from scratch, into `text` and `object`.
+void run_finetuning(Judging& j, const Options& o, const LabelledSets& sets, const SplitFeatures& f,
+                    std::string& text, Json& object) {
+  const FinetuneData data{j.opened.data, pictures_of(f.train, j.opened.train),
+                          pictures_of(f.test, j.opened.test)};
+  for (bool from_scratch : {false, true}) {
+    FinetuneOptions tuning = o.finetune;
+    tuning.from_scratch = from_scratch, tuning.seed = o.sets.seed;
+    if (o.overwrite) tuning.existing = RunDirectory::Existing::overwrite;
+    Finetune curve = finetune(j.opened.loaded, o.subject.checkpoint, sets, data, tuning, j.say());
+    if (curve.signal) std::exit(exit_code_of_signal(curve.signal));
+    const char* name = from_scratch ? "scratch" : "finetune";
+    text += fmt::format("  {:<14} {:>22}\n", "labels a class",
+                        from_scratch ? "from scratch" : "fine-tuned");
+    for (const FewLabelPoint& p : curve.points) {
+      text += fmt::format("  {:<14} {:>20.1f} %\n", p.per_class, 100 * p.accuracy);
+      object[name].push_back({{"per_class", p.per_class}, {"accuracy", p.accuracy}});
+    }
+    text += "protocol: " + curve.protocol + "\n";
+    object[std::string(name) + "_protocol"] = curve.protocol;
+  }
+}
+
 void run_few_labels(const Common& common, const Options& o) {
+  std::error_code none;
+  if (o.with_finetuning && !o.overwrite && std::filesystem::exists(o.finetune.out, none))
+    fail(ErrorKind::usage, "evaluate: --out ", printable(o.finetune.out),
+         " is there already; name another folder, or --overwrite the runs in it");
   Judging j(common, o.subject);
   FewLabelProbeOptions options;
-  options.per_class = o.per_class, options.linear = o.linear;
-  options.block = o.block, options.seed = uint64_t(o.split_seed);
+  options.linear = o.linear, options.block = o.block;
   if (o.block == "all") {
     ProbeOptions all;
-    all.pooling = o.pooling, all.linear = o.linear, all.seed = options.seed;
-    Probe p = linear_probe(j.opened.subject, j.opened.train, j.opened.test, all, j.say());
-    j.mention(p.bad_files);
-    options.block = p.chosen().block;
+    all.pooling = o.pooling, all.linear = o.linear, all.seed = o.sets.seed;
+    options.block =
+        linear_probe(j.opened.subject, j.opened.train, j.opened.test, all, j.say()).chosen().block;
   }
   check_labelled(j.opened.train, j.opened.test);
   SplitFeatures f =
       features_of(j.opened.subject, j.opened.train, j.opened.test, {options.block}, o.pooling);
-  j.mention(f.train.bad_files), j.mention(f.test.bad_files);
-  FewLabelProbe probe = few_label_probe(f, int(j.opened.train->classes().size()), options);
+  j.mention(f);
+  const int classes = int(j.opened.train->classes().size());
+  const LabelledSets sets = labelled_sets(f.train.labels, classes, o.sets);
+  FewLabelProbe probe = few_label_probe(f, classes, sets, options);
+  if (o.block == "all")
+    probe.protocol += "; block chosen on the held-out pictures, by a probe of all other labels";
   Json object = j.facts("few-labels", probe.protocol);
   object["block"] = options.block;
   std::string text = fmt::format("{} on {}\n  {:<14} {:>22}\n", j.opened.subject.what,
@@ -139,24 +180,7 @@ void run_few_labels(const Common& common, const Options& o) {
   }
   if (!probe.points.empty()) object["accuracy"] = probe.points.back().accuracy;
   text += "protocol: " + probe.protocol + "\n";
-  if (o.with_finetuning)
-    for (bool from_scratch : {false, true}) {
-      FinetuneOptions tuning = o.finetune;
-      tuning.per_class.clear();
-      for (const FewLabelPoint& p : probe.points) tuning.per_class.push_back(p.per_class);
-      tuning.from_scratch = from_scratch, tuning.seed = options.seed;
-      Finetune curve =
-          finetune(j.opened.loaded, o.subject.checkpoint, j.opened.data, tuning, j.say());
-      const char* name = from_scratch ? "scratch" : "finetune";
-      text += fmt::format("  {:<14} {:>22}\n", "labels a class",
-                          from_scratch ? "from scratch" : "fine-tuned");
-      for (const FewLabelPoint& p : curve.points) {
-        text += fmt::format("  {:<14} {:>20.1f} %\n", p.per_class, 100 * p.accuracy);
-        object[name].push_back({{"per_class", p.per_class}, {"accuracy", p.accuracy}});
-      }
-      text += "protocol: " + curve.protocol + "\n";
-      object[std::string(name) + "_protocol"] = curve.protocol;
-    }
+  if (o.with_finetuning) run_finetuning(j, o, sets, f, text, object);
   print_result(common, text, object);
 }
 
@@ -228,21 +252,27 @@ void add_evaluate(CLI::App& app, Common& common) {
   few->block = "all";
   c = add_judging(*evaluate, "few-labels", "the curve over labels a class", few, common);
   add_linear_options(c, few);
-  c->add_option("--labels", few->per_class, "labels a class")
+  c->add_option("--labels", few->sets.per_class, "labels a class")
       ->delimiter(',')
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
   auto* finetuning = c->add_flag("--finetune", few->with_finetuning,
-                                 "also fine-tune the whole network, and train it from scratch");
+                                 "also fine-tune the whole network, and train it from scratch")
+                         ->excludes("--untrained");
   c->add_option("--out", few->finetune.out, "folder of the fine-tuning runs")->needs(finetuning);
   finetuning->needs("--out");
+  c->add_flag("--overwrite", few->overwrite, "start anew the runs that --out holds")
+      ->needs(finetuning);
   c->add_option("--images", few->finetune.images, "pictures seen by each of these runs")
       ->check(CLI::Range(1, 1000000000))
       ->capture_default_str();
   c->add_option("--learning-rate", few->finetune.learning_rate, "of these runs")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  c->callback([few, &common] { run_few_labels(common, *few); });
+  c->callback([few, &common] {
+    few->sets.seed = uint64_t(few->split_seed);
+    run_few_labels(common, *few);
+  });
 }
 
 }  // namespace autodidact

@@ -41,10 +41,15 @@ struct SourceOptions {
   uint64_t seed = 0;       // world
 };
 
-// SRC: world[:SPLIT] | cifar10:DIR[:SPLIT] | x.npy[,y.npy] | DIR[:SPLIT]. A folder without train,
-// test and val sub-folders is one split: it serves as "train" and as "".
+// SRC: world[:SPLIT] | cifar10:DIR[:SPLIT] | x.npy[,y.npy] | DIR[:SPLIT]. Arrays, and a folder
+// without train, test and val sub-folders, are not divided: they serve as "train" and as "".
 DatasetPtr open_dataset(const std::string& source, const SourceOptions& options = {});
-// Does SRC have this split (or name it itself)?
+// SRC taken apart: "photos:val" is {"photos", "val"}. split: "" where SRC names none.
+struct NamedSplit {
+  std::string source, split;
+};
+NamedSplit named_split(const std::string& source);
+// Does SRC have this split (or name it itself)? "": is it not divided?
 bool has_split(const std::string& source, const std::string& split);
 
 // The kinds, for code that knows which it wants.

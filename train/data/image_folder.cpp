@@ -171,10 +171,16 @@ std::vector<std::string> classes_in(const std::string& folder) {
 }  // namespace
 
 std::vector<std::string> folder_splits(const std::string& folder) {
+  const std::vector<std::string> held = classes_in(folder);
   std::vector<std::string> splits;
-  std::error_code none;
   for (auto* s : kSplits)
-    if (fs::is_directory(folder + "/" + s, none)) splits.push_back(s);
+    if (std::find(held.begin(), held.end(), s) != held.end()) splits.push_back(s);
+  for (auto& other : held)
+    if (!splits.empty() && std::find(splits.begin(), splits.end(), other) == splits.end())
+      fail(ErrorKind::data, printable(folder), ": its sub-folder '", splits[0], "' may be a split ",
+           "or a class beside '", printable(other), "'; if it is a split, name its folder (",
+           printable(folder), "/", splits[0], ") or move the others away; if it is a class, give ",
+           "it another name");
   return splits;
 }
 

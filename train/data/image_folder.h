@@ -4,7 +4,8 @@
 
 namespace autodidact {
 
-// Which of train, test and val are sub-folders of this folder.
+// Which of train, test and val are sub-folders with pictures of this folder. ErrorKind::data where
+// other sub-folders hold pictures too: then they may be splits or classes.
 std::vector<std::string> folder_splits(const std::string& folder);
 
 }  // namespace autodidact

@@ -59,7 +59,8 @@ struct Loader::State {
     const size_t bytes = size_t(side) * size_t(side) * 3;
     uint8_t* to = b.images.data() + size_t(row) * bytes;
     const int64_t wanted = sample;
-    for (int attempt = 0; !fill_picture(to, bytes, sample, slot); ++attempt) {
+    for (int attempt = 0; !fill_picture(to, bytes, sample, slot) && options.replace_damaged;
+         ++attempt) {
       if (attempt == kReplacements)
         fail(ErrorKind::data, "loader: no readable picture in ", kReplacements,
              " draws in place of ", printable(data->name(wanted)));
@@ -85,6 +86,23 @@ struct Loader::State {
       slot.bad.emplace(sample, e.what());
       return false;
     }
+  }
+
+  // The rows of damaged pictures, which were not replaced, are closed up.
+  void leave_out_damaged(Slot& slot) {
+    Batch& b = slot.batch;
+    const size_t bytes = size_t(side) * size_t(side) * 3;
+    size_t kept = 0;
+    for (size_t row = 0; row < size_t(b.count); ++row) {
+      if (slot.bad.count(b.samples[row])) continue;
+      if (kept != row) {
+        std::memcpy(b.images.data() + kept * bytes, b.images.data() + row * bytes, bytes);
+        b.labels[kept] = b.labels[row], b.samples[kept] = b.samples[row];
+      }
+      ++kept;
+    }
+    b.count = int(kept);
+    b.images.resize(kept * bytes), b.labels.resize(kept), b.samples.resize(kept);
   }
 
   // ---- slots: `mutex` is held
@@ -184,6 +202,7 @@ struct Loader::State {
            "; `autodidact data check` lists them; remove them, or raise the cap (bad_cap in a "
            "recipe)");
     if (slot.failure) std::rethrow_exception(slot.failure);
+    if (!options.replace_damaged) leave_out_damaged(slot);
     return slot.batch;
   }
 

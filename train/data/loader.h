@@ -21,8 +21,9 @@ struct LoaderOptions {
   int batch = 128;
   int side = 0;  // of the pictures in a batch; 0: the data set's own
   uint64_t seed = 0;
-  bool shuffle = true;    // false: in the order of the data set
-  bool drop_last = true;  // leave out the last batch of an epoch where it is not full
+  bool shuffle = true;          // false: in the order of the data set
+  bool drop_last = true;        // leave out the last batch of an epoch where it is not full
+  bool replace_damaged = true;  // false: left out, so that a batch may hold fewer, even none
   // Workers; 0: the batch is made inside next(). Automatic: none where the pictures lie in memory
   // and are only gathered, otherwise as many as there are compute threads.
   int threads = kAutomatic;
@@ -40,8 +41,8 @@ struct Batch {
   std::vector<int64_t> samples;  // [count], indices into the data set
 };
 
-// A picture that cannot be read is replaced by another one, chosen by (seed, epoch, sample), and
-// listed; more distinct ones than bad_cap allows are ErrorKind::data.
+// A picture that cannot be read is replaced by another one, chosen by (seed, epoch, sample), or
+// left out, and listed; more distinct ones than bad_cap allows are ErrorKind::data.
 class Loader {
  public:
   Loader(DatasetPtr data, const LoaderOptions& options);

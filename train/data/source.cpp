@@ -78,15 +78,22 @@ DatasetPtr open_dataset(const std::string& source, const SourceOptions& options)
   return open_npy(s.path, s.labels);
 }
 
+NamedSplit named_split(const std::string& source) {
+  const std::string split = parse(source).split;
+  if (split.empty()) return {source, ""};
+  return {source.substr(0, source.size() - split.size() - 1), split};
+}
+
 bool has_split(const std::string& source, const std::string& split) {
   Source s = parse(source);
   if (!s.split.empty()) return s.split == split;
   if (s.kind == Source::Kind::world)
     return split == "train" || split == "val" || split == "test" || split == "test2";
   if (s.kind == Source::Kind::cifar10) return split == "train" || split == "test";
-  if (s.kind == Source::Kind::npy) return split == "train";
+  const bool as_one = split == "train" || split.empty();
+  if (s.kind == Source::Kind::npy) return as_one;
   auto splits = folder_splits(s.path);
-  if (splits.empty()) return split == "train";
+  if (splits.empty()) return as_one;
   return std::find(splits.begin(), splits.end(), split) != splits.end();
 }
 

@@ -67,6 +67,8 @@ void write_features(const std::string& path, const Features& features, const Dat
                     const Subject& subject) {
   check_feature_file(path);
   const Tensor& x = features.blocks[0].x;
+  check(x.shape[0] == data.size(), "features: a row a picture is expected, got ", x.shape[0],
+        " rows for ", data.size());
   if (path.ends_with(".csv")) return write_csv(path, features, data);
   if (path.ends_with(".safetensors")) return write_tensors(path, features, data, subject);
   write_npy(path, "<f4", {x.shape[0], x.shape[1]},

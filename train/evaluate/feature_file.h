@@ -11,7 +11,8 @@ namespace autodidact {
 
 // ErrorKind::usage where the ending is none of the three.
 void check_feature_file(const std::string& path);
-// The first block of `features`, a row a picture of `data`.
+// The first block of `features`; `data`: pictures_of its rows. Damaged pictures have none, which
+// the names in .csv and .safetensors tell.
 void write_features(const std::string& path, const Features& features, const Dataset& data,
                     const Subject& subject);
 

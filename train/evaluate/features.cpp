@@ -54,12 +54,14 @@ Features features_of(const Subject& subject, const DatasetPtr& data,
         "features: the data must have 1 .. 2^31 - 1 pictures, got ", n);
   LoaderOptions options;
   options.batch = kBatch, options.side = subject.side, options.shuffle = false,
-  options.drop_last = false;
+  options.drop_last = options.replace_damaged = false;
   Loader loader(data, options);
   Features f;
-  f.labels.reserve(size_t(n));
-  for (int64_t done = 0; done < n;) {
+  f.labels.reserve(size_t(n)), f.samples.reserve(size_t(n));
+  int64_t done = 0;
+  for (int64_t i = 0; i < loader.batches_per_epoch(); ++i) {
     const Batch& batch = loader.next();
+    if (batch.count == 0) continue;  // all damaged
     Tensor images =
         normalize(batch.images.data(), batch.count, batch.side, subject.normalization, Dtype::f32);
     std::vector<Tensor> outputs = outputs_at(*subject.encoder, images, places);
@@ -74,11 +76,21 @@ Features features_of(const Subject& subject, const DatasetPtr& data,
       const int dims = block.x.shape[1];
       average_to_grid(ptr<float>(block.x) + done * dims, dims, y, block.grid);
     }
-    f.labels.insert(f.labels.end(), batch.labels.begin(), batch.labels.begin() + batch.count);
+    f.labels.insert(f.labels.end(), batch.labels.begin(), batch.labels.end());
+    f.samples.insert(f.samples.end(), batch.samples.begin(), batch.samples.end());
     done += batch.count;
   }
   f.bad_files = loader.bad_files();
+  // With no row at all there would be more damaged pictures than the loader's cap.
+  for (BlockFeatures& b : f.blocks)
+    if (done < n) b.x = view_rows(b.x, 0, int(done));
   return f;
+}
+
+DatasetPtr pictures_of(const Features& features, const DatasetPtr& data) {
+  if (int64_t(features.samples.size()) == data->size()) return data;
+  return subset(data, features.samples,
+                std::to_string(features.samples.size()) + " readable pictures");
 }
 
 SplitFeatures features_of(const Subject& subject, const DatasetPtr& train, const DatasetPtr& test,

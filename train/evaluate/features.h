@@ -34,12 +34,16 @@ struct BlockFeatures {
 struct Features {
   std::vector<BlockFeatures> blocks;  // as they were asked for
   std::vector<int32_t> labels;        // [samples]
-  std::vector<BadFile> bad_files;     // replaced by other samples
+  std::vector<int64_t> samples;       // [samples], indices into the data
+  std::vector<BadFile> bad_files;     // they have no row
 };
 
 // blocks: names of the encoder's blocks, or kPooled. ErrorKind::usage: an unknown one.
 Features features_of(const Subject& subject, const DatasetPtr& data,
                      const std::vector<std::string>& blocks, const Pooling& pooling);
+
+// The pictures that the rows are of: `data`, without the damaged ones where there are such.
+DatasetPtr pictures_of(const Features& features, const DatasetPtr& data);
 
 // Of both splits.
 struct SplitFeatures {

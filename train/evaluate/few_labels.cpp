@@ -22,31 +22,46 @@ std::vector<int64_t> choose(const std::vector<int64_t>& rows, const std::vector<
 
 }  // namespace
 
-FewLabelProbe few_label_probe(SplitFeatures& features, int classes,
+LabelledSets labelled_sets(const std::vector<int32_t>& labels, int classes,
+                           const LabelledSetOptions& options) {
+  HeldOutRows rows = held_out_rows(int64_t(labels.size()), options.seed);
+  LabelledSets sets;
+  for (int64_t per_class : options.per_class) {
+    LabelledSets::Count count{per_class, {}};
+    for (int d = 0; d < options.draws; ++d) {
+      auto few = choose(rows.kept, labels, classes, per_class, options.seed + uint64_t(d));
+      if (!few.empty()) count.draws.push_back(std::move(few));
+    }
+    if (!count.draws.empty()) sets.counts.push_back(std::move(count));
+  }
+  sets.held = std::move(rows.held), sets.rows = int64_t(labels.size());
+  return sets;
+}
+
+FewLabelProbe few_label_probe(SplitFeatures& features, int classes, const LabelledSets& sets,
                               const FewLabelProbeOptions& options) {
   const size_t b = features.find(options.block);
   standardize(features, b);
   const Tensor& x = features.train.blocks[b].x;
   const std::vector<int32_t>& labels = features.train.labels;
-  const HeldOutRows rows = held_out_rows(int64_t(labels.size()), options.seed);
+  check(sets.rows == int64_t(labels.size()), "few labels: the sets are of ", sets.rows,
+        " rows, the features of ", labels.size());
   const std::vector<double>& rates = options.linear.rates;
 
   FewLabelProbe result;
-  for (int64_t per_class : options.per_class) {
+  size_t draws = 0;
+  for (const LabelledSets::Count& count : sets.counts) {
     std::vector<double> on_held(rates.size(), 0.0);
     std::vector<std::vector<double>> on_test;
-    for (int d = 0; d < options.draws; ++d) {
-      const uint64_t seed = options.seed + uint64_t(d);
-      std::vector<int64_t> few = choose(rows.kept, labels, classes, per_class, seed);
-      if (few.empty()) break;
+    for (const std::vector<int64_t>& few : count.draws) {
       LinearClassifiers model = fit_linear(x, labels, classes, options.linear, few);
-      std::vector<double> a = accuracies(model, x, labels, rows.held);
+      std::vector<double> a = accuracies(model, x, labels, sets.held);
       for (size_t i = 0; i < a.size(); ++i) on_held[i] += a[i];
       on_test.push_back(accuracies(model, features.test.blocks[b].x, features.test.labels));
     }
-    if (on_test.empty()) continue;
+    draws = on_test.size();
     const size_t rate = size_t(std::max_element(on_held.begin(), on_held.end()) - on_held.begin());
-    FewLabelPoint p{per_class};
+    FewLabelPoint p{count.per_class};
     for (auto& a : on_test) p.accuracy += a[rate] / double(on_test.size());
     for (auto& a : on_test) p.spread += (a[rate] - p.accuracy) * (a[rate] - p.accuracy);
     p.spread = on_test.size() > 1 ? std::sqrt(p.spread / double(on_test.size() - 1)) : 0;
@@ -54,60 +69,71 @@ FewLabelProbe few_label_probe(SplitFeatures& features, int classes,
   }
   result.protocol = fmt::format(
       "linear probe on frozen features of block {} ({} numbers, standardised), mean of {} draws of "
-      "labelled pictures; {}, at least {} steps, rate of {:g} chosen on {} held-out training "
-      "pictures; tested on {}",
-      options.block, x.shape[1], options.draws, options.linear.describe(),
-      options.linear.least_steps, fmt::join(rates, " "), rows.held.size(),
-      features.test.labels.size());
+      "labelled pictures; {}, at least {} steps, rate of {:g} chosen for each count on {} held-out "
+      "training pictures and their labels; tested on {}",
+      options.block, x.shape[1], draws, options.linear.describe(), options.linear.least_steps,
+      fmt::join(rates, " "), sets.held.size(), features.test.labels.size());
   return result;
 }
 
 Finetune finetune(const LoadedMethod& pretrained, const std::string& checkpoint,
-                  const std::string& data, const FinetuneOptions& options, const Say& say) {
+                  const LabelledSets& sets, const FinetuneData& data,
+                  const FinetuneOptions& options, const Say& say) {
   Finetune result;
-  const int64_t classes = int64_t(open_dataset(data, {.split = "train"})->classes().size());
-  if (classes == 0) fail(ErrorKind::data, "fine-tuning: the data must have labels, got ", data);
+  const int64_t classes = int64_t(data.train->classes().size());
+  if (classes == 0)
+    fail(ErrorKind::data, "fine-tuning: the data must have labels, got ", data.train->describe());
+  if (!data.test || data.test->size() == 0)
+    fail(ErrorKind::data, "fine-tuning: there is nothing to test on beside ",
+         data.train->describe());
+  check(sets.rows == data.train->size(), "fine-tuning: the sets are of ", sets.rows,
+        " rows, the data of ", data.train->size());
   Progress quiet(Loudness::quiet);
-  for (int64_t per_class : options.per_class) {
+  for (const LabelledSets::Count& count : sets.counts) {
     Recipe recipe;
     // The network and its pictures as they were; what concerns the training is set below.
-    for (const char* key : {"model", "width", "groups", "imagenet_stem", "normalization",
-                            "image_size", "crop_padding", "flip"})
+    for (const char* key :
+         {"model", "width", "groups", "imagenet_stem", "normalization", "crop_padding", "flip"})
       if (const Recipe::Value* value = pretrained.recipe.find(key)) recipe.set(key, *value);
-    const Recipe::Value* source = pretrained.recipe.find("data");
-    if (data == (source ? std::get<std::string>(*source) : RunKeys().data))
-      for (const char* key : {"train_size", "test_size"})
-        if (const Recipe::Value* value = pretrained.recipe.find(key)) recipe.set(key, *value);
-    recipe.set("data", data);
-    recipe.set("labels_per_class", per_class);
+    recipe.set("image_size", int64_t(pretrained.side));
+    recipe.set("data", data.source);
+    recipe.set("labels_per_class", count.per_class);
     recipe.set("seed", int64_t(options.seed));
     recipe.set("learning_rate", options.learning_rate);
     if (!options.from_scratch) recipe.set("init", checkpoint);
     // An epoch leaves out a last batch that is not full.
-    const int64_t labelled = per_class * classes, batch = std::min(options.batch, labelled);
+    const int64_t labelled = count.per_class * classes, batch = std::min(options.batch, labelled);
     recipe.set("batch_size", batch);
     const int64_t epochs = std::max<int64_t>(1, options.images / (labelled / batch * batch));
     recipe.set("epochs", epochs);
     recipe.set("evaluate_every", epochs);
     recipe.set("checkpoint_every", int64_t(1) << 40);
-    const std::string name =
-        fmt::format("{}-{}", options.from_scratch ? "scratch" : "finetune", per_class);
-    RunResult run = train_run(
-        {"supervised", recipe, options.out + "/" + name, RunDirectory::Existing::overwrite, {}},
-        quiet);
+    RunRequest request;
+    request.method = "supervised", request.recipe = recipe;
+    request.out = fmt::format("{}/{}-{}", options.out,
+                              options.from_scratch ? "scratch" : "finetune", count.per_class);
+    request.existing = options.existing;
+    request.data = {
+        subset(data.train, count.draws[0], fmt::format("{} labels a class", count.per_class)),
+        data.test,
+        pretrained.side,
+        {}};
+    RunResult run = train_run(request, quiet);
+    result.signal = run.loop.signal;
+    if (result.signal) return result;
     for (auto& [metric, value] : run.loop.last)
-      if (metric == "test_accuracy") result.points.push_back({per_class, value});
-    if (run.loop.signal) break;
+      if (metric == "test_accuracy") result.points.push_back({count.per_class, value});
     if (say)
-      say(fmt::format("{} labels a class, {}: {:.1f} %", per_class,
+      say(fmt::format("{} labels a class, {}: {:.1f} %", count.per_class,
                       options.from_scratch ? "from scratch" : "fine-tuned",
                       100 * result.points.back().accuracy));
   }
   result.protocol = fmt::format(
-      "{}, the whole network; SGD, Nesterov momentum 0.9, cosine from {:g}, batch {}, about {} "
-      "pictures seen with the pretext's crops and flips; seed {}; nothing chosen",
+      "{}, the whole network, on the first draw of labelled pictures; SGD, Nesterov momentum 0.9, "
+      "cosine from {:g}, batch {}, about {} pictures seen with the pretext's crops and flips; seed "
+      "{}; nothing chosen; tested on {}",
       options.from_scratch ? "from scratch" : "fine-tuned", options.learning_rate, options.batch,
-      options.images, options.seed);
+      options.images, options.seed, data.test->size());
   return result;
 }
 

@@ -1,6 +1,7 @@
 // The few-label curve: what a representation is worth when only a few pictures of each class have a
 // label. Linear probes of frozen features, fine-tuning of the whole network, and the same network
-// from scratch, on the same labelled pictures.
+// from scratch. The labelled pictures are chosen once (labelled_sets) and given to all of them; the
+// held-out ones are trained on by none.
 #pragma once
 #include "train/evaluate/probe.h"
 #include "train/progress.h"
@@ -14,37 +15,62 @@ struct FewLabelPoint {
   double spread = 0;    // their standard deviation; 0 for one draw
 };
 
-struct FewLabelProbeOptions {
+struct LabelledSetOptions {
   std::vector<int64_t> per_class = {1, 5, 20, 100};
-  int draws = 5;  // of labelled pictures, seeds seed .. seed + draws - 1
+  int draws = 5;      // of labelled pictures, seeds seed .. seed + draws - 1
+  uint64_t seed = 1;  // also of the held-out pictures
+};
+struct LabelledSets {
+  struct Count {
+    int64_t per_class = 0;
+    std::vector<std::vector<int64_t>> draws;  // rows of the training features, none of them held
+  };
+  std::vector<Count> counts;  // those that a class cannot give are left out
+  std::vector<int64_t> held;  // rows on which the probe's rate is chosen
+  int64_t rows = 0;           // of the training features, in all
+};
+// labels: of the training features, 0 .. classes-1.
+LabelledSets labelled_sets(const std::vector<int32_t>& labels, int classes,
+                           const LabelledSetOptions& options);
+
+struct FewLabelProbeOptions {
   std::string block;
   LinearOptions linear;
-  uint64_t seed = 1;
 };
 struct FewLabelProbe {
-  std::vector<FewLabelPoint> points;  // counts that a class cannot give are left out
+  std::vector<FewLabelPoint> points;  // one a count
   std::string protocol;
 };
 // Features are standardised by all training pictures, whose labels that does not need. The rate is
 // chosen for each number of labels by the mean over the draws on held-out training pictures.
-FewLabelProbe few_label_probe(SplitFeatures& features, int classes,
+FewLabelProbe few_label_probe(SplitFeatures& features, int classes, const LabelledSets& sets,
                               const FewLabelProbeOptions& options);
 
-// Supervised training from a checkpoint's encoder, or of the same network from scratch.
+// What fine-tuning trains on and is tested on: the pictures that the features were of.
+struct FinetuneData {
+  std::string source;  // as it is typed
+  DatasetPtr train;    // pictures_of the training features: its samples are the rows of the sets
+  DatasetPtr test;
+};
+// Supervised training from a checkpoint's encoder, or of the same network from scratch, on the
+// first draw of each count. Pictures have the size that the checkpoint was trained at.
 struct FinetuneOptions {
-  std::vector<int64_t> per_class = {1, 5, 20, 100};
   bool from_scratch = false;
   int64_t images = 20000;  // seen in each training run, whatever the number of labels
   int64_t batch = 64;
   double learning_rate = 0.05;
-  uint64_t seed = 1;
-  std::string out;  // folder: one run directory a point
+  uint64_t seed = 1;  // of the order, the augmentation and what starts at random
+  std::string out;    // folder: one run directory a point
+  RunDirectory::Existing existing = RunDirectory::Existing::refuse;  // of each of them
 };
 struct Finetune {
   std::vector<FewLabelPoint> points;
   std::string protocol;
+  int signal = 0;  // not 0: stopped by it, and the point it came in is not there
 };
+// ErrorKind::data: no labels, or nothing to test on.
 Finetune finetune(const LoadedMethod& pretrained, const std::string& checkpoint,
-                  const std::string& data, const FinetuneOptions& options, const Say& say = {});
+                  const LabelledSets& sets, const FinetuneData& data,
+                  const FinetuneOptions& options, const Say& say = {});
 
 }  // namespace autodidact

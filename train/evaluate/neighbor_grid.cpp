@@ -19,6 +19,9 @@ ImageGrid neighbor_grid(const std::string& what, const SplitFeatures& features,
   auto class_of = [&](int label) { return label < 0 ? std::string("?") : classes[size_t(label)]; };
 
   const size_t b = features.find(block);
+  check(features.train.labels.size() == size_t(train->size()) &&
+            features.test.labels.size() == size_t(test->size()),
+        "neighbours: a row a picture is expected");
   const Tensor &bank = features.train.blocks[b].x, &all = features.test.blocks[b].x;
   Tensor asked = empty({int(queries.size()), all.shape[1]});
   for (size_t q = 0; q < queries.size(); ++q) {

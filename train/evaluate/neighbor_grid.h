@@ -6,7 +6,8 @@
 
 namespace autodidact {
 
-// The queries are the first test picture of each class (at most ten), the same whatever is judged.
+// train, test: pictures_of the features. The queries are the first test picture of each class (at
+// most ten), the same whatever is judged.
 ImageGrid neighbor_grid(const std::string& what, const SplitFeatures& features,
                         const std::string& block, const DatasetPtr& train, const DatasetPtr& test);
 

@@ -106,8 +106,9 @@ Probe linear_probe(const Subject& subject, const DatasetPtr& train, const Datase
        groups_in_memory(subject, train->size() + test->size(), blocks, options.pooling)) {
     if (say) say(fmt::format("features of {} pictures", train->size() + test->size()));
     SplitFeatures features = features_of(subject, train, test, group, options.pooling);
-    for (const Features* f : {&features.train, &features.test})
-      probe.bad_files.insert(probe.bad_files.end(), f->bad_files.begin(), f->bad_files.end());
+    if (probe.rows.empty())  // every pass over the pictures finds the same
+      for (const Features* f : {&features.train, &features.test})
+        probe.bad_files.insert(probe.bad_files.end(), f->bad_files.begin(), f->bad_files.end());
     add_rows(probe, features, group, int(train->classes().size()), options, say);
   }
   conclude(probe, options);

@@ -1,7 +1,29 @@
 #include "train/evaluate/subject.h"
 #include <fmt/format.h>
+#include "train/data/names.h"
+#include "train/data/splits.h"
 
 namespace autodidact {
+namespace {
+
+// A recipe's keys are read once: this reads those of the run from another copy.
+RunKeys keys_of(const LoadedMethod& loaded) {
+  Recipe recipe = Recipe::parse(loaded.checkpoint.facts.at("recipe"), loaded.name);
+  RunKeys keys;
+  recipe.read(keys);
+  return keys;
+}
+
+void refuse_training_pictures(const std::string& test, const std::string& data,
+                              const DatasetPtr& test_pictures, const DatasetPtr& train) {
+  const NamedSplit named = named_split(test);
+  if (test_pictures->manifest() == train->manifest() ||
+      (named.split == "train" && named.source == named_split(data).source))
+    fail(ErrorKind::usage, "evaluate: --test must name other pictures than those trained on, got ",
+         printable(test));
+}
+
+}  // namespace
 
 Subject subject_of(LoadedMethod& loaded) {
   set_training(*loaded.method, false);
@@ -9,34 +31,46 @@ Subject subject_of(LoadedMethod& loaded) {
           &loaded.method->encoder(), loaded.method->normalization(), loaded.side};
 }
 
+DatasetPtr training_pictures(const LoadedMethod& loaded) {
+  const RunKeys keys = keys_of(loaded);
+  return open_training_split(keys.data, {.side = loaded.side, .size = keys.train_size});
+}
+
 OpenedSubject open_subject(const SubjectRequest& request) {
   OpenedSubject o;
   o.loaded = load_method(request.checkpoint, request.untrained);
-  // A recipe's keys are read once; this is the same one again.
-  Recipe recipe = Recipe::parse(o.loaded.checkpoint.facts.at("recipe"), request.checkpoint);
-  RunKeys keys;
-  recipe.read(keys);
+  const RunKeys keys = keys_of(o.loaded);
   o.seed = uint64_t(keys.seed);
   if (request.untrained && request.seed >= 0) {
     o.seed = uint64_t(request.seed);
+    Recipe recipe = Recipe::parse(o.loaded.checkpoint.facts.at("recipe"), request.checkpoint);
     o.loaded.method = make_method(o.loaded.name, recipe,
                                   {o.loaded.side, o.loaded.method->outputs(), o.seed}, Dtype::f32);
   }
   o.subject = subject_of(o.loaded);
   o.data = request.data.empty() ? keys.data : request.data;
 
-  SourceOptions source{.split = "train", .side = o.loaded.side};
-  if (o.data == keys.data) source.size = keys.train_size;
-  DatasetPtr train = open_dataset(o.data, source);
-  source.size = o.data == keys.data ? keys.test_size : 0, source.split = "test";
-  if (!request.test.empty()) {
-    o.test = open_dataset(request.test, source);
-  } else if (has_split(o.data, "test")) {
-    o.test = open_dataset(o.data, source);
+  const bool own = o.data == keys.data;
+  SourceOptions source{.side = o.loaded.side, .size = own ? keys.train_size : 0};
+  DatasetPtr train = open_training_split(o.data, source);
+  source.size = own ? keys.test_size : 0;
+  o.test = request.test.empty() ? open_test_split(o.data, source, o.notes)
+                                : open_test_pictures(request.test, source, o.notes);
+  if (!request.test.empty()) refuse_training_pictures(request.test, o.data, o.test, train);
+  train = labelled(train, o.notes);
+  if (o.test) {
+    o.test = labelled(o.test, o.notes);
+  } else if (o.loaded.method->uses_labels() && !request.untrained) {
+    fail(
+        ErrorKind::data, "evaluate: ", printable(o.data), " has no test split, and ", o.loaded.name,
+        " learned from labels, perhaps of these very pictures; name pictures that it has not seen ",
+        "with --test");
   } else {
     HoldOut parts = hold_out(train, train->size() / 5, 1);
     o.test = parts.held, train = parts.kept;
-    o.notes += o.data + " has no test split: one fifth of it, chosen by seed 1, is used as one\n";
+    o.notes += printable(o.data) +
+               " has no test split: one fifth of it, chosen by seed 1, is used " +
+               "as one; the network may have seen these pictures in training, without labels\n";
   }
   o.train = held_in_memory(train, o.loaded.side), o.test = held_in_memory(o.test, o.loaded.side);
 

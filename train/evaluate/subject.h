@@ -10,8 +10,8 @@ struct SubjectRequest {
   std::string checkpoint;  // or a run directory
   bool untrained = false;  // the same network at its initial weights
   int64_t seed = -1;       // of an untrained network's weights; -1: the run's
-  std::string data;        // source; "": the run's
-  std::string test;        // source of the test pictures; "": the test split of `data`
+  std::string data = "";   // source; "": the run's
+  std::string test = "";   // source of the test pictures; "": the test split of `data`
 };
 
 struct OpenedSubject {
@@ -24,10 +24,15 @@ struct OpenedSubject {
 };
 
 // Without a test split, one fifth of the training pictures, chosen by the seed 1, is the test
-// split. An untrained network with BatchNorm has its statistics estimated on the training split.
+// split; ErrorKind::data where the network was trained with labels, which may be theirs. Pictures
+// without a label are left out. An untrained network with BatchNorm has its statistics estimated on
+// the training split.
 OpenedSubject open_subject(const SubjectRequest& request);
 
 // The network alone, for embed and predict.
 Subject subject_of(LoadedMethod& loaded);
+
+// The training split of the run's source: what an untrained network's statistics are taken from.
+DatasetPtr training_pictures(const LoadedMethod& loaded);
 
 }  // namespace autodidact

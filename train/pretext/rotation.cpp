@@ -24,7 +24,7 @@ std::unique_ptr<Method> make_rotation(Recipe& recipe, const DataFacts& data, Dty
   recipe.read(keys);
   return std::make_unique<Classification>(
       keys.classification, std::vector<std::string>{"0", "90", "180", "270"},
-      keys.rotations == "all" ? Rotation::all : Rotation::random, data.seed, dtype);
+      keys.rotations == "all" ? Rotation::all : Rotation::random, data, dtype);
 }
 
 }  // namespace autodidact
