@@ -106,16 +106,30 @@ template <class T>
 BenchWork cross_entropy(const BenchShape& s) {
   const int64_t n = s.product({"B", "C"});
   BenchMemory m;
-  return m.work(CrossEntropyForward<T>{m.numbers<float>(1), m.numbers<float>(s["B"]), nullptr,
-                                       m.numbers<T>(n), labels(m, s), s["B"], s["C"], 0},
+  return m.work(CrossEntropyForward<T>{.loss = m.numbers<float>(1),
+                                       .max = m.numbers<float>(s["B"]),
+                                       .log_sum = m.numbers<float>(s["B"]),
+                                       .row_loss = nullptr,
+                                       .logits = m.numbers<T>(n),
+                                       .labels = labels(m, s),
+                                       .rows = s["B"],
+                                       .cols = s["C"],
+                                       .smoothing = 0},
                 0, double(n) * sizeof(T));
 }
 template <class T>
 BenchWork cross_entropy_backward(const BenchShape& s) {
   const int64_t n = s.product({"B", "C"});
   BenchMemory m;
-  return m.work(CrossEntropyBackward<T>{m.numbers<T>(n), m.numbers<float>(1), m.numbers<T>(n),
-                                        m.numbers<float>(s["B"]), labels(m, s), s["B"], s["C"], 0},
+  return m.work(CrossEntropyBackward<T>{.dlogits = m.numbers<T>(n),
+                                        .dloss = m.numbers<float>(1),
+                                        .logits = m.numbers<T>(n),
+                                        .max = m.numbers<float>(s["B"]),
+                                        .log_sum = m.numbers<float>(s["B"]),
+                                        .labels = labels(m, s),
+                                        .rows = s["B"],
+                                        .cols = s["C"],
+                                        .smoothing = 0},
                 0, 2.0 * double(n) * sizeof(T));
 }
 

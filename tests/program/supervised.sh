@@ -77,7 +77,7 @@ runs 3 "more than the cap of 0 %" train supervised "${photos[@]}" --set bad_cap=
 [[ -s $work/damaged/bad_files.txt ]] || complain "the damaged pictures beyond the cap are not listed"
 runs 3 "raise the cap (bad_cap in a recipe)" train supervised "${photos[@]}" --set bad_cap=0.001 --out "$work/beyond"
 echo "an earlier one" >>"$work/damaged/bad_files.txt"
-runs 0 "4 damaged pictures were replaced" train supervised "${photos[@]}" --set bad_cap=0.02 --set epochs=2 --resume --out "$work/damaged"
+runs 0 "4 damaged pictures, replaced in training" train supervised "${photos[@]}" --set bad_cap=0.02 --set epochs=2 --resume --out "$work/damaged"
 for text in "an earlier one" "$(basename "$(one_of train 3)")" "$(basename "$(one_of train 9)")" "$(basename "$(one_of test 2)")"; do
   [[ $(grep -cF "$text" "$work/damaged/bad_files.txt") -ge 1 ]] || complain "bad_files.txt lacks $text"
 done
