@@ -119,10 +119,11 @@ TEST_CASE("pictures without a label do not count, in judging and in training") {
   holds(o.notes, "7 samples of ");
   holds(o.notes, "10 samples of ");
 
-  // One batch of 16 with a single labelled picture: the others are not in it, and not wrong.
+  // A single labelled picture: the others are in no batch, and not wrong.
   Progress quiet(Loudness::quiet);
   RunRequest request;
   request.method = "supervised", request.recipe = tiny(none), request.out = folder / "one";
+  request.recipe.set("batch_size", int64_t(1));
   RunResult run = train_run(request, quiet);
   for (auto& [name, value] : run.loop.last)
     if (name == "accuracy") CHECK((value == 0 || value == 1));
