@@ -46,7 +46,8 @@ __global__ void batchnorm_statistics_kernel(BatchNormForward<T> p, float* scale,
     if (m2 < 0) m2 = 0;
     double m = double(shift[i]) + d;
     float mean = float(m), rstd = float(1 / sqrt(m2 / n + double(p.eps)));
-    p.mean[i] = mean, p.rstd[i] = rstd;
+    if (p.mean) p.mean[i] = mean;
+    if (p.rstd) p.rstd[i] = rstd;
     scale[i] = p.gamma ? p.gamma[c] * rstd : rstd;
     shift[i] = (p.beta ? p.beta[c] : 0.0f) - mean * scale[i];
     all_mean += m / p.splits;

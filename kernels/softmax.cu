@@ -24,8 +24,12 @@ __device__ __forceinline__ void for_packs(const Row& row, F f) {
   for (int c = int(threadIdx.x) * N; c < row.cols; c += int(blockDim.x) * N) f(c);
 }
 
+// sum exp(x - max), apart from max: their sum, log sum exp, would be rounded to max's magnitude.
+struct RowSum {
+  float max, log_sum;
+};
 template <int N, class T>
-__device__ __forceinline__ float row_lse(const T* x, const Row& row, RowMemory<float>& memory) {
+__device__ __forceinline__ RowSum sum_of_row(const T* x, const Row& row, RowMemory<float>& memory) {
   float most = Largest::nothing<float>(), total = 0;
   for_packs<N>(row, [&](int c) {
     auto v = load_acc<N>(x + row.at + c);
@@ -36,16 +40,16 @@ __device__ __forceinline__ float row_lse(const T* x, const Row& row, RowMemory<f
     auto v = load_acc<N>(x + row.at + c);
     for (int j = 0; j < N; ++j) total += exp(v.v[j] - most);
   });
-  return most + log(row_sum(total, memory));
+  return {most, log(row_sum(total, memory))};
 }
 
 template <int N, class T>
 __global__ void softmax_kernel(SoftmaxForward<T> p) {
   Row row(p.rows, p.cols);
-  float lse = row_lse<N>(p.x, row, shared<RowMemory<float>>());
+  RowSum s = sum_of_row<N>(p.x, row, shared<RowMemory<float>>());
   for_packs<N>(row, [&](int c) {
     auto v = load_acc<N>(p.x + row.at + c);
-    for (int j = 0; j < N; ++j) v.v[j] = exp(v.v[j] - lse);
+    for (int j = 0; j < N; ++j) v.v[j] = exp((v.v[j] - s.max) - s.log_sum);
     store_acc<N>(p.y + row.at + c, v);
   });
 }
@@ -53,10 +57,10 @@ __global__ void softmax_kernel(SoftmaxForward<T> p) {
 template <int N, class T>
 __global__ void softmax_kernel(LogSoftmaxForward<T> p) {
   Row row(p.rows, p.cols);
-  float lse = row_lse<N>(p.x, row, shared<RowMemory<float>>());
+  RowSum s = sum_of_row<N>(p.x, row, shared<RowMemory<float>>());
   for_packs<N>(row, [&](int c) {
     auto v = load_acc<N>(p.x + row.at + c);
-    for (int j = 0; j < N; ++j) v.v[j] -= lse;
+    for (int j = 0; j < N; ++j) v.v[j] = (v.v[j] - s.max) - s.log_sum;
     store_acc<N>(p.y + row.at + c, v);
   });
 }
@@ -93,23 +97,26 @@ __global__ void softmax_kernel(LogSoftmaxBackward<T> p) {
   });
 }
 
-// p.lse and p.row_loss.
+// p.max, p.log_sum and p.row_loss; the logits are counted from the row's maximum.
 template <int N, class T>
 __global__ void cross_entropy_rows_kernel(CrossEntropyForward<T> p) {
   auto& memory = shared<RowMemory<float>>();
   Row row(p.rows, p.cols);
-  float lse = row_lse<N>(p.logits, row, memory), total = 0;
+  RowSum s = sum_of_row<N>(p.logits, row, memory);
+  float total = 0;
   for_packs<N>(row, [&](int c) {
     auto v = load_acc<N>(p.logits + row.at + c);
-    for (int j = 0; j < N; ++j) total += v.v[j];
+    for (int j = 0; j < N; ++j) total += v.v[j] - s.max;
   });
   float mean = row_sum(total, memory) / float(p.cols);
   if (threadIdx.x > 0 || row.cols == 0) return;
   int label = p.labels[row.index];
   float loss = 0;
-  if (label >= 0)
-    loss = (1 - p.smoothing) * (lse - float(p.logits[row.at + label])) + p.smoothing * (lse - mean);
-  p.lse[row.index] = lse;
+  if (label >= 0) {
+    float at_label = float(p.logits[row.at + label]) - s.max;
+    loss = (1 - p.smoothing) * (s.log_sum - at_label) + p.smoothing * (s.log_sum - mean);
+  }
+  p.max[row.index] = s.max, p.log_sum[row.index] = s.log_sum;
   p.row_loss[row.index] = loss;
 }
 
@@ -141,13 +148,13 @@ __global__ void cross_entropy_backward_kernel(CrossEntropyBackward<T> p, const f
   Row row(p.rows, p.cols);
   if (row.cols == 0) return;
   int label = p.labels[row.index];
-  float lse = p.lse[row.index], s = label >= 0 ? *scale : 0.0f,
-        spread = p.smoothing / float(p.cols);
+  float most = p.max[row.index], log_sum = p.log_sum[row.index];
+  float s = label >= 0 ? *scale : 0.0f, spread = p.smoothing / float(p.cols);
   for_packs<N>(row, [&](int c) {
     auto v = load_acc<N>(p.logits + row.at + c);
     for (int j = 0; j < N; ++j) {
       float target = c + j == label ? spread + (1 - p.smoothing) : spread;
-      v.v[j] = label >= 0 ? s * (exp(v.v[j] - lse) - target) : 0.0f;
+      v.v[j] = label >= 0 ? s * (exp((v.v[j] - most) - log_sum) - target) : 0.0f;
     }
     store_acc<N>(p.dlogits + row.at + c, v);
   });

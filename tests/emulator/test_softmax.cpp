@@ -52,31 +52,33 @@ TEST_CASE("softmax.cu: cross entropy, both directions, as on the CPU") {
   for (const Case& k : kCases)
     for (float smoothing : {0.0f, 0.1f}) {
       int64_t n = k.rows * k.cols;
-      Values logits = random_values(n, 1, 3), lse = random_values(k.rows, 2, 1, 4), dloss = {0.7};
+      Values logits = random_values(n, 1, 3), max = random_values(k.rows, 2, 1, 4), dloss = {0.7};
+      Values log_sum = random_values(k.rows, 3, 0.2, 1);
       std::vector<int32_t> labels = labels_of(k);
       for (bool rows_wanted : {true, false})
         check_device("cross_entropy", [&]<template <class> class B, class T>(auto queue, B<T>& b) {
-          Acc<T>*loss = b.out_acc(1), *row_lse = b.out_acc(k.rows);
+          Acc<T>*loss = b.out_acc(1), *row_max = b.out_acc(k.rows), *sums = b.out_acc(k.rows, 1);
           Acc<T>* row_loss = rows_wanted ? b.out_acc(k.rows) : nullptr;
-          run(queue, CrossEntropyForward<T>{loss, row_lse, row_loss, b.in(logits),
+          run(queue, CrossEntropyForward<T>{loss, row_max, sums, row_loss, b.in(logits),
                                             b.in_exact(labels), k.rows, k.cols, smoothing});
         });
-      check_device("cross_entropy backward", [&]<template <class> class B, class T>(auto queue,
-                                                                                    B<T>& b) {
-        run(queue, CrossEntropyBackward<T>{b.out(n), b.in_acc(dloss), b.in(logits), b.in_acc(lse),
-                                           b.in_exact(labels), k.rows, k.cols, smoothing});
-      });
+      check_device(
+          "cross_entropy backward", [&]<template <class> class B, class T>(auto queue, B<T>& b) {
+            run(queue, CrossEntropyBackward<T>{b.out(n), b.in_acc(dloss), b.in(logits),
+                                               b.in_acc(max), b.in_acc(log_sum), b.in_exact(labels),
+                                               k.rows, k.cols, smoothing});
+          });
     }
 }
 
 TEST_CASE("softmax.cu: without a counted row the loss is NaN, and the gradient zero") {
-  std::vector<float> logits(10, 0.5f), lse(2), dlogits(10, 7.0f);
+  std::vector<float> logits(10, 0.5f), max(2), log_sum(2), dlogits(10, 7.0f);
   std::vector<int32_t> labels = {-1, -1};
   float loss = 0, dloss = 1;
-  run(device_queue(), CrossEntropyForward<float>{&loss, lse.data(), nullptr, logits.data(),
-                                                 labels.data(), 2, 5, 0});
+  run(device_queue(), CrossEntropyForward<float>{&loss, max.data(), log_sum.data(), nullptr,
+                                                 logits.data(), labels.data(), 2, 5, 0});
   CHECK(std::isnan(loss));
-  run(device_queue(), CrossEntropyBackward<float>{dlogits.data(), &dloss, logits.data(), lse.data(),
-                                                  labels.data(), 2, 5, 0});
+  run(device_queue(), CrossEntropyBackward<float>{dlogits.data(), &dloss, logits.data(), max.data(),
+                                                  log_sum.data(), labels.data(), 2, 5, 0});
   CHECK(dlogits == std::vector<float>(10, 0.0f));
 }
