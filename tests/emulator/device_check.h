@@ -3,7 +3,7 @@
 //  - outputs are poisoned before the call and all written;
 //  - four schedules, a fair one and three unfair, give the same bytes;
 //  - the error against f64 is at most twice that of the CPU's plain body, plus one rounding of the
-//    output (the rule of tests/kernels/kernel_check.h).
+//    output (the rule of tests/low_precision.h).
 #pragma once
 #include "findings.h"
 #include "kernels/device_scratch.h"
@@ -108,9 +108,9 @@ Verdict judge_device(Kernel& kernel, Device& device) {
       }
       Values reference = exact.outputs()[k]->values();
       double error = largest_error(o.values(), reference);
-      double rounding = (o.narrow ? 0x1p-8 : 0x1p-23) * std::max(largest(reference), o.terms);
+      double most = std::max(largest(reference), o.terms);
       double plain_error = largest_error(plain.outputs()[k]->values(), reference);
-      double bound = o.integer ? 0.0 : 2 * plain_error + rounding;
+      double bound = o.integer ? 0.0 : allowed_error(plain_error, most, o.narrow);
       if (!(error <= bound)) v.values = true, v.error = error, v.bound = bound;
     }
     if (!first) first = std::move(b);
