@@ -113,8 +113,9 @@ __global__ void cross_entropy_rows_kernel(CrossEntropyForward<T> p) {
   int label = p.labels[row.index];
   float loss = 0;
   if (label >= 0) {
-    float at_label = float(p.logits[row.at + label]) - s.max;
-    loss = (1 - p.smoothing) * (s.log_sum - at_label) + p.smoothing * (s.log_sum - mean);
+    // In double, rounded once: differences that may be far above the loss.
+    double at_label = double(p.logits[row.at + label]) - double(s.max), share = p.smoothing;
+    loss = float(double(s.log_sum) - (1 - share) * at_label - share * double(mean));
   }
   p.max[row.index] = s.max, p.log_sum[row.index] = s.log_sum;
   p.row_loss[row.index] = loss;
