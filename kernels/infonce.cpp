@@ -6,10 +6,9 @@
 #define HWY_TARGET_INCLUDE "kernels/infonce.cpp"
 #include <hwy/foreach_target.h>
 #include "kernels/infonce_block-inl.h"
-#include <cmath>
 #include <limits>
 #include "kernels/cpu_class.h"
-#include "kernels/infonce.h"
+#include "kernels/infonce_row.h"
 #include "kernels/parallel.h"
 
 #ifndef AUTODIDACT_KERNELS_INFONCE_ONCE
@@ -31,53 +30,24 @@ struct QueueRuns {
   int first_block(int run) const { return int(int64_t(blocks) * run / runs); }
 };
 
-// One query's sums of one run: over j of exp(l_j - max) and, times the key, its weighted keys.
-template <class A>
-struct RunSums {
-  const A* sum;  // [runs], `stride` numbers apart; max and rank as well
-  const A* max;
-  const int32_t* rank;
-  const A* weighted;  // [runs][dim], `weighted_stride` numbers apart; null without dq
-  int64_t stride, weighted_stride;
-  int runs;
-};
-
-// The end of one row: the runs and the positive put together, in double but for dq's long sums.
+// weighted: [runs][dim], `pitch` numbers apart, each run's sum over keys of exp(l - max) key; not
+// read without dq.
 template <class T>
-void finish_row(const InfoNce<T>& p, int row, Acc<T> positive, const RunSums<Acc<T>>& part,
-                Acc<T>* row_loss) {
+void finish_row(const InfoNce<T>& p, int row, Acc<T> positive, const RunSums<Acc<T>>& runs,
+                const Acc<T>* weighted, int64_t pitch, Acc<T>* row_loss) {
   using A = Acc<T>;
-  double top = double(positive), sum = 0;
-  int32_t rank = 0;
-  for (int r = 0; r < part.runs; ++r) top = std::max(top, double(part.max[r * part.stride]));
-  for (int r = 0; r < part.runs; ++r) {
-    sum += double(part.sum[r * part.stride]) * std::exp(double(part.max[r * part.stride]) - top);
-    rank += part.rank[r * part.stride];
-  }
-  // 1 - p+ is the negatives' share: as a difference from 1 it would lose its digits.
-  const double of_positive = std::exp(double(positive) - top), all = sum + of_positive;
-  double loss = top > double(positive) ? std::log(all) + (top - double(positive)) : std::log1p(sum);
-  if (needs_no_maximum(p.temperature, p.unit)) {
-    // Length 1 (2 % more for rounded vectors) keeps l+ and the mean exponential within this.
-    const double most = 1.02 / double(p.temperature);
-    const double mean = std::log(sum / p.keys) + top;
-    if (!(std::abs(double(positive)) <= most && std::abs(mean) <= most))
-      loss = std::numeric_limits<double>::quiet_NaN();
-  }
-  *row_loss = A(loss);
-  if (p.lse) p.lse[row] = A(loss + double(positive));
-  if (p.rank) p.rank[row] = rank;
+  const RowEnd end = end_of_row(positive, runs, p.keys, p.temperature, p.unit);
+  *row_loss = A(end.loss);
+  if (p.lse) p.lse[row] = A(end.loss + double(positive));
+  if (p.rank) p.rank[row] = end.rank;
   if (!p.dq) return;
-
   A* dq = p.dq + int64_t(row) * p.dim;
   const T* k = p.k + int64_t(row) * p.dim;
-  const double scale = 1 / (double(p.temperature) * p.batch);
-  const A of_k = A(-sum / all * scale);
-  for (int d = 0; d < p.dim; ++d) dq[d] = of_k * A(k[d]);
-  for (int r = 0; r < part.runs; ++r) {
-    const A weight = A(std::exp(double(part.max[r * part.stride]) - top) / all * scale);
-    const A* weighted = part.weighted + r * part.weighted_stride;
-    for (int d = 0; d < p.dim; ++d) dq[d] += weight * weighted[d];
+  const A positive_weight = A(of_key(end, p.temperature, p.batch));
+  for (int d = 0; d < p.dim; ++d) dq[d] = positive_weight * A(k[d]);
+  for (int r = 0; r < runs.runs; ++r) {
+    const A weight = A(of_run(end, double(runs.max[r * runs.stride]), p.temperature, p.batch));
+    for (int d = 0; d < p.dim; ++d) dq[d] += weight * weighted[r * pitch + d];
   }
 }
 }  // namespace
@@ -178,9 +148,8 @@ void infonce(const InfoNce<T>& p, float* row_loss) {
     for (int64_t row = begin; row < end; ++row)
       finish_row(
           p, int(row), positive[row],
-          RunSums<float>{sum.data() + row, max.data() + row, rank.data() + row,
-                         weighted.data() + row * pitch, padded, int64_t(p.batch) * pitch, cut.runs},
-          row_loss + row);
+          RunSums<float>{sum.data() + row, max.data() + row, rank.data() + row, padded, cut.runs},
+          weighted.data() + row * pitch, int64_t(p.batch) * pitch, row_loss + row);
   });
 }
 
@@ -230,7 +199,7 @@ void infonce_plain(const InfoNce<T>& p, Acc<T>* row_loss) {
       if (p.dq)
         for (int d = 0; d < p.dim; ++d) weighted[d] = factor * weighted[d] + of_block[d];
     }
-    finish_row(p, int(row), positive, RunSums<A>{&sum, &top, &rank, weighted.data(), 0, 0, 1},
+    finish_row(p, int(row), positive, RunSums<A>{&sum, &top, &rank, 0, 1}, weighted.data(), 0,
                row_loss + row);
   });
 }

@@ -28,10 +28,10 @@ struct InfoNce {
 };
 
 // With unit vectors at 2 / t < 80 sums of exp(l) need no maximum: exp(+-40) and 2^31 times it are
-// far inside of a float's range (the shift 1 / t of the literature would only add a rounding).
-// Otherwise the largest logit so far is taken off, and the sums follow it. A broken word of `unit`
-// ends in a loss that is not finite, never in a wrong one that is.
-inline bool needs_no_maximum(float temperature, bool unit) { return unit && 2 / temperature < 80; }
+// far inside of a float's range (a shift by 1 / t would only add a rounding). Otherwise the largest
+// logit so far is taken off, and the sums follow it. Where sums show that `unit` was not so, the
+// loss is NaN.
+HD bool needs_no_maximum(float temperature, bool unit) { return unit && 2 / temperature < 80; }
 
 // The newest rows over the oldest: queue[(next + i) % keys] = rows[i], next = (next + batch) %
 // keys. Of more rows than keys the last ones stay.
@@ -48,5 +48,11 @@ template <class T>
 void run(Cpu, InfoNce<T>);
 template <class T>
 void run(Cpu, Enqueue<T>);
+#if defined(HAS_CUDA)
+template <class T>
+void run(Cuda, InfoNce<T>);  // needs a workspace
+template <class T>
+void run(Cuda, Enqueue<T>);
+#endif
 
 }  // namespace autodidact

@@ -21,14 +21,15 @@ CONV = [f"128 {shape} {which}" for shape in
         ("32 64 64 3 1", "16 128 128 3 1", "8 256 256 3 1", "4 512 512 3 1", "32 64 128 3 2",
          "32 64 128 1 2", "32 3 64 3 1", "32 16 16 3 1", "16 32 32 3 1", "8 64 64 3 1")
         for which in ("forward", "data", "weights")]
+INFONCE = ["65536 128", "60000 512"]
 JOBS = {  # name: (pairs, unit, what one unit of work is divided by, requests)
     "resnet18-cifar-train": (12, "images/s", 1, ["train resnet18 128"]),
     "resnet18-cifar-infer": (12, "images/s", 1, ["infer resnet18 128"]),
     "resnet26-cifar-train": (12, "images/s", 1, ["train resnet26 128"]),
     "gemm": (5, "GFLOP/s", 1e9, ["gemm " + shape for shape in GEMM]),
     "conv": (5, "GFLOP/s", 1e9, ["conv " + shape for shape in CONV]),
-    "infonce": (8, "GFLOP/s", 1e9, [f"infonce {type} 256 {shape}" for shape in
-                                    ("65536 128", "60000 512") for type in ("f32", "bf16")]),
+    "infonce": (8, "GFLOP/s", 1e9, ["infonce f32 256 " + shape for shape in INFONCE]),
+    "infonce-bf16": (3, "GFLOP/s", 1e9, ["infonce bf16 256 " + shape for shape in INFONCE]),
 }
 
 
