@@ -212,10 +212,10 @@ std::vector<Case> cases() {
                                {0.05f, false},
                                {0.2f, false},
                                {1.0f, false}})
-          if (grid || int64_t(batch) * keys * dim <= 4 << 20)
+          if (grid || int64_t(batch) * keys * dim <= 1 << 20)
             all.push_back({batch, keys, dim, t, unit});
   if (!grid)
-    for (Case c : {Case{31, 4096, 512, 0.07f, true}, {256, 4096, 128, 0.07f, false}})
+    for (Case c : {Case{31, 4096, 100, 0.07f, true}, {256, 500, 512, 0.07f, false}})
       all.push_back(c);
   // Sizes around the blocks and panels of every class, 2 / t on both sides of 80, a tile of queries
   // and one more, dim over a block of depth.
