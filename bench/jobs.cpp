@@ -4,10 +4,12 @@
 // direct sum) or bytes.
 //   train NETWORK BATCH | infer NETWORK BATCH        32x32 images, f32, SGD with momentum
 //   gemm BATCH M N K TRANSPOSE_A TRANSPOSE_B | conv N SIZE IN OUT KERNEL STRIDE PASS
+//   infonce TYPE BATCH KEYS DIM                      forward and dq, f32 or bf16, rows of length 1
 //   fma | stream                                     the machine's ceilings
 //   onednn gemm .. | onednn conv ..                  the same by oneDNN, where it is built in
 #include <sys/resource.h>
 #include <chrono>
+#include <cmath>
 #include <functional>
 #include <iostream>
 #include <sstream>
@@ -130,6 +132,26 @@ Job conv_job(std::istringstream& line, Kernels kernels) {
   return job(ConvBackwardWeights<float>{ptr<float>(dw), nullptr, ptr<float>(y), ptr<float>(x), s});
 }
 
+Tensor unit_rows(int rows, int dim, Dtype dtype) {
+  Tensor t = numbers({rows, dim});
+  for (int r = 0; r < rows; ++r) {
+    float *row = ptr<float>(t) + int64_t(r) * dim, squares = 0;
+    for (int d = 0; d < dim; ++d) squares += row[d] * row[d];
+    for (int d = 0; d < dim; ++d) row[d] /= std::sqrt(squares);
+  }
+  return cast(t, dtype);
+}
+
+Job infonce_job(std::istringstream& line) {
+  std::string type;
+  int batch, keys, dim;
+  check(bool(line >> type >> batch >> keys >> dim), "bench_jobs: infonce f32|bf16 BATCH KEYS DIM");
+  const Dtype dtype = type == "bf16" ? Dtype::bf16 : Dtype::f32;
+  Tensor q = unit_rows(batch, dim, dtype), k = clone(q), queue = unit_rows(keys, dim, dtype);
+  return {[q, k, queue] { backward(infonce(leaf(q), k, queue, 0.07f)); },
+          4.0 * batch * double(keys) * dim};
+}
+
 Job ceiling_job(const BenchWork& work) { return {work.run, work.flop + work.bytes}; }
 
 Job make_job(const std::string& request) {
@@ -145,9 +167,11 @@ Job make_job(const std::string& request) {
     return kind == "gemm" ? gemm_job(line, OneDnn()) : conv_job(line, OneDnn());
   }
 #endif
+  if (kind == "infonce") return infonce_job(line);
   if (kind == "fma") return ceiling_job(fma_ceiling());
   if (kind == "stream") return ceiling_job(stream_ceiling());
-  fail(ErrorKind::usage, "bench_jobs: train, infer, gemm, conv, fma or stream, got ", request);
+  fail(ErrorKind::usage, "bench_jobs: train, infer, gemm, conv, infonce, fma or stream, got ",
+       request);
 }
 
 double cpu_seconds() {

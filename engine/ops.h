@@ -89,6 +89,18 @@ Tensor log_softmax(const Tensor& x);
 // C]; labels: i32 [N], below C. NaN where no row counts, as PyTorch's.
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels, float label_smoothing = 0);
 
+// ---- contrastive losses (ops/contrastive.cpp)
+// InfoNCE over a queue: the mean over rows of log(1 + sum_j exp((q.queue_j - q.k) / temperature)).
+// Scalar of the accumulator's dtype. q gets a gradient, computed in the forward pass: the queue may
+// move on before backward; k and queue get none. unit: the caller's word that all rows have length
+// 1. rank, if given: i32 [B], of how many of the queue the logit is above k's.   q, k: [B, D];
+// queue: [K, D]
+Tensor infonce(const Tensor& q, const Tensor& k, const Tensor& queue, float temperature,
+               bool unit = true, Tensor* rank = nullptr);
+// The rows over the oldest of the queue, from row next on, wrapping round; next moves behind them.
+// queue: [K, D]; next: i32 [1]; rows: [B, D]
+void enqueue(Tensor& queue, Tensor& next, const Tensor& rows);
+
 // ---- sums (ops/reduce.cpp): scalars of the accumulator's dtype, of at least one element
 Tensor sum(const Tensor& x);
 Tensor mean(const Tensor& x);

@@ -42,8 +42,8 @@ HWY_INLINE Packet fma(Packet a, Packet b, Packet c) { return Packet(hn::MulAdd(a
 HWY_INLINE Packet sqrt(Packet a) { return Packet(hn::Sqrt(a.v)); }
 HWY_INLINE Packet abs(Packet a) { return Packet(hn::Abs(a.v)); }
 // As scalar.h: the second argument where the comparison fails.
-HWY_INLINE Packet max(Packet a, Packet b) { return select(a > b, a, b); }
-HWY_INLINE Packet min(Packet a, Packet b) { return select(a < b, a, b); }
+HWY_INLINE Packet max(Packet a, Packet b) { return Packet(hn::Max(a.v, b.v)); }
+HWY_INLINE Packet min(Packet a, Packet b) { return Packet(hn::Min(a.v, b.v)); }
 
 // c0 + c1 x + c2 x^2 + ..., by Horner's rule.
 HWY_INLINE Packet polynomial(Packet, double c) { return Packet(c); }
@@ -52,21 +52,38 @@ HWY_INLINE Packet polynomial(Packet x, double c, C... higher) {
   return fma(polynomial(x, higher...), x, Packet(c));
 }
 
-// e^x = 2^n e^r, n = round(x / ln 2), |r| <= ln 2 / 2. The power is applied in two halves, so that
-// results below the smallest normal number are right too.
+// e^x = 2^n e^r, n = round(x / ln 2), |r| <= ln 2 / 2. This is e^r, given x and n.
+HWY_INLINE Packet exp_of_rest(Packet x, Packet n) {
+  Packet r = fma(n, Packet(-0.693359375), x);  // ln 2 in two parts: the first product is exact
+  r = fma(n, Packet(2.12194440054690583e-4), r);
+  return fma(r * r, polynomial(r, 0.5, 0.16666512, 0.041666187, 0.008369599, 0.0013951717), r) +
+         Packet(1);
+}
+// The power is applied in two halves, so that results below the smallest normal number are right
+// too.
 HWY_INLINE Packet exp(Packet x) {
   const hn::RebindToSigned<F32> integers;
   x = min(Packet(89.0), max(Packet(-104.0), x));  // in this order a NaN passes
   Packet n(hn::Round((x * Packet(1.44269504088896340736)).v));
-  Packet r = fma(n, Packet(-0.693359375), x);  // ln 2 in two parts: the first product is exact
-  r = fma(n, Packet(2.12194440054690583e-4), r);
-  Packet e = fma(r * r, polynomial(r, 0.5, 0.16666512, 0.041666187, 0.008369599, 0.0013951717), r) +
-             Packet(1);
+  Packet e = exp_of_rest(x, n);
   auto k = hn::ConvertTo(integers, n.v), half = hn::ShiftRight<1>(k);
   auto power = [&](auto i) HWY_ATTR {
     return Packet(hn::BitCast(F32(), hn::ShiftLeft<23>(hn::Add(i, hn::Set(integers, 127)))));
   };
   return e * power(half) * power(hn::Sub(k, half));
+}
+
+// exp for sums of many, in half of the instructions: e^-87 = 1.6e-38 for all x below, infinity for
+// all x above 88.38.
+HWY_INLINE Packet exp_of_normal(Packet x) {
+  const hn::RebindToUnsigned<F32> integers;
+  x = min(Packet(89.0), max(Packet(-87.0), x));
+  // Beside 1.5 * 2^23 there is room for the whole numbers only: the sum rounds to one, and its last
+  // bits are it.
+  constexpr double kWholes = 12582912;
+  Packet rounded = fma(x, Packet(1.44269504088896340736), Packet(kWholes));
+  auto power = hn::ShiftLeft<23>(hn::Add(hn::BitCast(integers, rounded.v), hn::Set(integers, 127)));
+  return exp_of_rest(x, rounded - Packet(kWholes)) * Packet(hn::BitCast(F32(), power));
 }
 
 HWY_INLINE Packet log(Packet x) {

@@ -81,6 +81,7 @@ std::vector<BenchKernel> gemm_cases();
 std::vector<BenchKernel> conv_cases();
 std::vector<BenchKernel> norm_cases();
 std::vector<BenchKernel> softmax_cases();
+std::vector<BenchKernel> infonce_cases();
 std::vector<BenchKernel> pool_cases();
 std::vector<BenchKernel> elementwise_cases();
 std::vector<BenchKernel> augment_cases();

@@ -21,12 +21,15 @@ CONV = [f"128 {shape} {which}" for shape in
         ("32 64 64 3 1", "16 128 128 3 1", "8 256 256 3 1", "4 512 512 3 1", "32 64 128 3 2",
          "32 64 128 1 2", "32 3 64 3 1", "32 16 16 3 1", "16 32 32 3 1", "8 64 64 3 1")
         for which in ("forward", "data", "weights")]
+INFONCE = ["65536 128", "60000 512"]
 JOBS = {  # name: (pairs, unit, what one unit of work is divided by, requests)
     "resnet18-cifar-train": (12, "images/s", 1, ["train resnet18 128"]),
     "resnet18-cifar-infer": (12, "images/s", 1, ["infer resnet18 128"]),
     "resnet26-cifar-train": (12, "images/s", 1, ["train resnet26 128"]),
     "gemm": (5, "GFLOP/s", 1e9, ["gemm " + shape for shape in GEMM]),
     "conv": (5, "GFLOP/s", 1e9, ["conv " + shape for shape in CONV]),
+    "infonce": (8, "GFLOP/s", 1e9, ["infonce f32 256 " + shape for shape in INFONCE]),
+    "infonce-bf16": (3, "GFLOP/s", 1e9, ["infonce bf16 256 " + shape for shape in INFONCE]),
 }
 
 
@@ -66,7 +69,12 @@ def main():
     onednn = None
     if "onednn" in ours.also and given.job in ("gemm", "conv"):
         onednn = Side(given.program, threads=given.threads)
-    fma = statistics.median(ours.rate("fma", given.clock) for _ in range(5)) / 1e9
+
+    def fma_peak():
+        return [ours.rate("fma", given.clock) / 1e9 for _ in range(5)]
+
+    peaks = fma_peak()
+    fma = statistics.median(peaks)
     stream = statistics.median(ours.rate("stream", given.clock) for _ in range(5)) / 1e9
     print(f"{ours.describes}, PyTorch {theirs.describes}, {given.threads} threads, "
           f"{given.clock} clock; ceilings: {fma:.0f} GFLOP/s fused multiply-adds, "
@@ -82,9 +90,14 @@ def main():
         a, b, *c = zip(*rates)
         ratio = statistics.median(a) / statistics.median(b)
         ratios.append(ratio)
+        share = ""
+        if unit == "GFLOP/s":  # of the ceiling measured just before and just after
+            before, peaks = peaks, fma_peak()
+            peak = statistics.median(before + peaks)
+            share = f", {100 * statistics.median(a) / peak:.0f} % of the multiply-add ceiling"
         spread = sorted(x / y for x, y in zip(a, b))
         clock = "" if given.clock == "wall" else " of CPU time"
-        last = (f"{ratio:.2f} times PyTorch (ours {statistics.median(a):.1f}, theirs "
+        last = (f"{ratio:.2f} times PyTorch (ours {statistics.median(a):.1f}{share}, theirs "
                 f"{statistics.median(b):.1f} {unit}{clock}; {ours.describes}; {pairs} pairs)")
         beside = ""
         if onednn:

@@ -71,6 +71,47 @@ def conv_runs(n, size, channels_in, channels_out, kernel, stride, which):
         yield format_name, run, flop
 
 
+def infonce_runs(dtype, batch, keys, dim, compiling):
+    """MoCo's loss as its authors write it (queue: [dim, keys]), the same by logsumexp without the
+    wide matrix of all logits; then backward to q. bf16 is widened first, and tried as it is."""
+    batch, keys, dim, t = int(batch), int(keys), int(dim), 0.07
+    stored = torch.bfloat16 if dtype == "bf16" else torch.float32
+    unit = torch.nn.functional.normalize
+    q = unit(torch.randn(batch, dim)).to(stored).requires_grad_()
+    k = unit(torch.randn(batch, dim)).to(stored)
+    queues = {"[D, K]": unit(torch.randn(dim, keys), dim=0).to(stored),
+              "[K, D]": unit(torch.randn(keys, dim)).to(stored).T}
+    labels = torch.zeros(batch, dtype=torch.long)
+
+    def moco(q, k, queue):
+        l_pos = torch.einsum("nc,nc->n", [q, k]).unsqueeze(-1)
+        l_neg = torch.einsum("nc,ck->nk", [q, queue.clone().detach()])
+        logits = torch.cat([l_pos, l_neg], dim=1)
+        logits /= t
+        return torch.nn.functional.cross_entropy(logits, labels)
+
+    def logsumexp(q, k, queue):
+        q = q / t
+        l_pos = (q * k).sum(1)
+        return (torch.logaddexp(torch.logsumexp(q @ queue, 1), l_pos) - l_pos).mean()
+
+    for loss in (moco, logsumexp):
+        for layout, queue in queues.items():
+            for compiled in (False, True) if compiling else (False,):
+                for wide in (True, False) if dtype == "bf16" and layout == "[D, K]" else (True,):
+                    call = torch.compile(loss) if compiled else loss
+
+                    def run(call=call, queue=queue, wide=wide):
+                        q.grad = None
+                        if wide:
+                            call(q.float(), k.float(), queue.float()).backward()
+                        else:
+                            call(q, k, queue).backward()
+
+                    yield (f"{loss.__name__} {layout}" + (" compiled" if compiled else "")
+                           + ("" if wide else " in bf16"), run, 4.0 * batch * keys * dim)
+
+
 def runs(request, compiling):
     kind, *rest = request.split()
     if kind in ("train", "infer"):
@@ -79,8 +120,10 @@ def runs(request, compiling):
         yield from gemm_runs(*rest)
     elif kind == "conv":
         yield from conv_runs(*rest)
+    elif kind == "infonce":
+        yield from infonce_runs(*rest, compiling)
     else:
-        sys.exit(f"jobs.py: train, infer, gemm or conv, got {request}")
+        sys.exit(f"jobs.py: train, infer, gemm, conv or infonce, got {request}")
 
 
 def measure(run, least):
@@ -100,7 +143,9 @@ def best(request, clock, compiling):
     for name, run, work in runs(request, compiling):
         try:
             run()  # warms up, compiles
-            run()
+            _, wall, cpu = measure(run, 0)
+            if found and (wall if clock == "wall" else cpu) > 10 * found[0][0]:
+                continue  # bf16 without instructions for it
         except Exception as error:  # torch.compile needs a compiler it can use
             if "compiled" not in name:
                 raise

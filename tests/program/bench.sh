@@ -52,7 +52,7 @@ for k in json.load(open(sys.argv[1]))["kernels"]:
 P
 [[ $(wc -l <"$work/kernels") -ge 25 ]] || complain "fewer kernels than the library has"
 # The ceilings are measured by every call: one kernel of each family here, all of them in one call below.
-for name in gemm conv_weights batchnorm_backward groupnorm cross_entropy max_pool_backward augment_all_turns adamw; do
+for name in gemm conv_weights batchnorm_backward groupnorm cross_entropy infonce max_pool_backward augment_all_turns adamw; do
   read -r _ shape types < <(grep "^$name " "$work/kernels")
   for dtype in $types; do
     "$program" bench "$name" --shape "$shape" --dtype "$dtype" --seconds 0.001 --json >"$work/out" 2>"$work/err" &&

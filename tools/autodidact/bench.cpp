@@ -100,7 +100,8 @@ BenchShape shape_of(const BenchKernel& kernel, const std::string& text) {
     const std::string key = part.substr(0, equals);
     auto found = std::find(keys.begin(), keys.end(), key);
     if (found == keys.end()) fail_unknown(kernel.name + " size", key, keys);
-    const bool flag = key == "TA" || key == "TB", border = key == "P";  // 0 is a value of these
+    const bool flag = key == "TA" || key == "TB" || key == "UNIT",
+               border = key == "P";  // 0 is a value of these
     int value = -1;
     size_t used = 0;
     const std::string number = equals == part.npos ? "" : part.substr(equals + 1);

@@ -1,0 +1,57 @@
+// What the op table does not see of the contrastive ops: a queue that moves on between forward and
+// backward, ranks, inference.
+#include <doctest/doctest.h>
+#include <cmath>
+#include "engine/ops.h"
+
+using namespace autodidact;
+
+TEST_CASE("infonce: the queue may move on before backward, and what else reads it is told") {
+  Tensor queue = tensor_of<float>({4, 2}, {1, 0, 0, 1, -1, 0, 0, -1}),
+         next = zeros({1}, Dtype::i32);
+  Tensor k = tensor_of<float>({2, 2}, {1, 0, 0, 1});
+  Tensor q = tensor_of<float>({2, 2}, {0.8f, 0.6f, 0.6f, 0.8f});
+  Tensor still = leaf(q), moving = leaf(q);
+  backward(scale(infonce(still, k, queue, 0.5f), 3));
+  Tensor loss = scale(infonce(moving, k, queue, 0.5f), 3);
+  Tensor product = sum(matmul(leaf(k), queue, false, true));  // saves the queue
+  const uint64_t version = queue.buffer->version;
+  enqueue(queue, next, k);
+  CHECK(queue.buffer->version == version + 1);
+  CHECK(ptr<int32_t>(next)[0] == 2);
+  CHECK(ptr<float>(queue)[2] == 0);
+  CHECK(ptr<float>(queue)[3] == 1);
+  backward(loss);
+  for (int i = 0; i < 4; ++i)
+    CHECK(ptr<float>(moving.node->grad)[i] == ptr<float>(still.node->grad)[i]);
+  CHECK_THROWS_AS(backward(product), Error);
+}
+
+TEST_CASE("infonce: ranks, and no gradient at inference") {
+  // l+ of row 0 is above all but one of the queue, of row 1 above none.
+  Tensor queue = tensor_of<float>({3, 2}, {1, 0, 0, 1, -1, 0});
+  Tensor q = tensor_of<float>({2, 2}, {1, 0, 0, -1});
+  Tensor k = tensor_of<float>({2, 2}, {0.8f, 0.6f, 0, 1});
+  Tensor rank = empty({2}, Dtype::i32);
+  Tensor loss = infonce(q, k, queue, 1.0f, true, &rank);
+  CHECK(!loss.node);
+  CHECK(ptr<int32_t>(rank)[0] == 1);
+  CHECK(ptr<int32_t>(rank)[1] == 2);
+  const double first = std::log(1 + std::exp(1 - 0.8) + std::exp(-0.8) + std::exp(-1.8));
+  const double second = std::log(1 + 2 * std::exp(1.0) + std::exp(0.0));
+  CHECK(*ptr<float>(loss) == doctest::Approx((first + second) / 2).epsilon(1e-6));
+  Tensor short_rank = empty({1}, Dtype::i32);
+  CHECK_THROWS_WITH_AS(infonce(q, k, queue, 1.0f, true, &short_rank),
+                       "infonce: rank must be [2], got [1]", Error);
+}
+
+TEST_CASE("enqueue: wrong shapes are refused in words") {
+  Tensor queue = zeros({4, 2}), next = zeros({1}, Dtype::i32), wrong = zeros({2}, Dtype::i32);
+  Tensor flat = zeros({4});
+  CHECK_THROWS_WITH_AS(enqueue(flat, next, zeros({1, 2})), "enqueue: queue must be [K, D], got [4]",
+                       Error);
+  CHECK_THROWS_WITH_AS(enqueue(queue, next, zeros({1, 3})),
+                       "enqueue: rows must be [B, 2], got [1, 3]", Error);
+  CHECK_THROWS_WITH_AS(enqueue(queue, wrong, zeros({1, 2})), "enqueue: next must be [1], got [2]",
+                       Error);
+}
