@@ -11,11 +11,17 @@
 #include <stdexcept>
 #include <string>
 #define HD __host__ __device__ __forceinline__
+// Before a loop: all of its rounds written out (so that arrays it indexes stay in registers), or
+// not.
+#define UNROLL _Pragma("unroll")
+#define NO_UNROLL _Pragma("unroll 1")
 #elif defined(EMULATE_CUDA)  // a .cu file, or a test with kernels of its own
 #include "cuda_emulator.h"   // tests/emulator: in the include path of emulated device code alone
 #include "emulator.h"
 // Always inlined, so that the linker cannot replace it by a copy whose memory accesses are unseen.
 #define HD inline __attribute__((always_inline))
+#define UNROLL
+#define NO_UNROLL
 #else
 #define HD inline
 #endif
