@@ -8,8 +8,8 @@
 
 namespace autodidact {
 
-// Two blocks for each of the 132 multiprocessors of an H100 or H200.
-inline constexpr int64_t kBlocksWanted = 264;
+// Of an H100 or H200. Large tiles where each has one to do; parts of k until each has two blocks.
+inline constexpr int64_t kMultiprocessors = 132;
 inline constexpr int kLeastDepth = 512;                  // of a part of k
 inline constexpr int64_t kMostParts = int64_t(2) << 20;  // floats of all parts: 8 MiB of workspace
 
@@ -28,7 +28,7 @@ Cut cut_into(bool large, int64_t m, int64_t n, int k, int batch, bool may_split)
   int64_t splits = 1;
   if (may_split)
     splits =
-        std::max<int64_t>(1, std::min({kBlocksWanted / (rows * columns * batch),
+        std::max<int64_t>(1, std::min({2 * kMultiprocessors / (rows * columns * batch),
                                        int64_t(k / kLeastDepth), kMostParts / (m * n * batch)}));
   // Whole panels, so that every part begins as well aligned as the operand.
   const int64_t depth = tiles_of(tiles_of(k, int(splits)), Shape::kK) * Shape::kK;
@@ -42,7 +42,7 @@ Cut choose_cut(int64_t m, int64_t n, int k, int batch, bool may_split) {
   using Large = LargeTile<T>;
   using Small = SmallTile<T>;
   const int64_t large = tiles_of(m, Large::kM) * tiles_of(n, Large::kN) * batch;
-  if (large >= kBlocksWanted && m > Small::kM && n > Small::kN)
+  if (large >= kMultiprocessors && m > Small::kM && n > Small::kN)
     return cut_into<Large>(true, m, n, k, batch, may_split);
   return cut_into<Small>(false, m, n, k, batch, may_split);
 }
