@@ -29,8 +29,9 @@ __device__ __forceinline__ void finish(const Gemm<T, Out>& p, Out* c, int column
 }
 
 // parts: [batch, splits, m, n], or null where k is not split.
+// One block at least: left to choose, ptxas spills one instance on sm_100 for the sake of more.
 template <class Shape, bool kTransposeA, bool kTransposeB, class T, class Out>
-__global__ void __launch_bounds__(Shape::kThreads)
+__global__ void __launch_bounds__(Shape::kThreads, 1)
     gemm_kernel(Gemm<T, Out> p, Cut cut, bool packs_a, bool packs_b, float* parts) {
   constexpr bool kA = !kTransposeA, kB = kTransposeB;  // whether k is contiguous
   auto& panels = shared<Panels<Shape, kA, kB>>();
