@@ -25,6 +25,11 @@ function(plant name file family arguments)
     endif()
     string(REPLACE "${find}" "${replacement}" text "${text}")
   endforeach()
+  file(GLOB stale ${folder}/kernels/*)  # of an earlier configuration, where the fault lay in another file
+  list(REMOVE_ITEM stale ${folder}/kernels/${file})
+  if(stale)
+    file(REMOVE ${stale})
+  endif()
   file(CONFIGURE OUTPUT ${folder}/kernels/${file} CONTENT "${text}" @ONLY)
   file(CONFIGURE OUTPUT ${folder}/${name}.cu @ONLY CONTENT "#define autodidact planted_${name}
 #include \"kernels/${family}.cu\"
