@@ -1,6 +1,7 @@
 // The only file that knows which compiler is reading a kernel: nvcc, the host compiler with the
 // emulator (-DCUDA=EMULATED), or the host compiler alone. A .cu file uses launch() instead of
-// <<<>>> and shared<T>() instead of __shared__; with these two it is valid C++.
+// <<<>>> and shared<T>() instead of __shared__; with these two it is valid C++. (mma.h and
+// async_copy.h know it too: each of their instructions has an emulated twin.)
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -11,11 +12,16 @@
 #include <stdexcept>
 #include <string>
 #define HD __host__ __device__ __forceinline__
+// Before a loop: its rounds are all written out (arrays it indexes stay in registers), or none is.
+#define UNROLL _Pragma("unroll")
+#define NO_UNROLL _Pragma("unroll 1")
 #elif defined(EMULATE_CUDA)  // a .cu file, or a test with kernels of its own
 #include "cuda_emulator.h"   // tests/emulator: in the include path of emulated device code alone
 #include "emulator.h"
 // Always inlined, so that the linker cannot replace it by a copy whose memory accesses are unseen.
 #define HD inline __attribute__((always_inline))
+#define UNROLL
+#define NO_UNROLL
 #else
 #define HD inline
 #endif

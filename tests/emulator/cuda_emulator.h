@@ -42,7 +42,9 @@ enum class WarpOp : uint8_t {
   shuffle_xor,
   ballot,
   any,
-  all
+  all,
+  mma,
+  load_matrix
 };
 enum class BarrierOp : uint8_t { sync, count, any, all };
 
@@ -52,6 +54,12 @@ uint64_t warp_call(WarpOp op, unsigned mask, uint64_t value, int operand, int wi
 int block_barrier(BarrierOp op, bool value, Site site);
 void atomic_access(const volatile void* address, size_t bytes, void* return_address);
 void* shared_memory(size_t bytes);
+// The twins of kernels/mma.h and kernels/async_copy.h.
+void mma_m16n8k16_bf16(float* c, const uint32_t* a, uint32_t b0, uint32_t b1, Site site = here());
+void load_matrices(uint32_t* r, const void* row, bool transposed, Site site = here());
+void copy_async(void* to, const void* from, int bytes, int read);
+void commit_copies();
+void wait_copies(int pending);
 void launch(dim3 grid, dim3 block, size_t shared_bytes, const void* kernel,
             void (*call)(void* arguments), void* arguments);
 

@@ -25,6 +25,11 @@ function(plant name file family arguments)
     endif()
     string(REPLACE "${find}" "${replacement}" text "${text}")
   endforeach()
+  file(GLOB stale ${folder}/kernels/*)  # of an earlier configuration, where the fault lay in another file
+  list(REMOVE_ITEM stale ${folder}/kernels/${file})
+  if(stale)
+    file(REMOVE ${stale})
+  endif()
   file(CONFIGURE OUTPUT ${folder}/kernels/${file} CONTENT "${text}" @ONLY)
   file(CONFIGURE OUTPUT ${folder}/${name}.cu @ONLY CONTENT "#define autodidact planted_${name}
 #include \"kernels/${family}.cu\"
@@ -106,6 +111,39 @@ plant(mean_over_one_less layernorm.cu layernorm LayerNormForward<float>
   [=[float mean = row_sum(total, memory) / float(p.cols);]=] [=[float mean = row_sum(total, memory) / float(p.cols - 1);]=])
 plant(term_of_dx_dropped groupnorm.cu groupnorm GroupNormBackward<float>
   [=[b[c] = float(-rstd * rstd * rstd * h_x / m);]=] [=[b[c] = 0;]=])
+
+# ---- matrix products: copies that run beside the threads, and what lanes hold
+plant(copy_wait_removed matrix_panel.h conv_pixels ConvForward<float>
+  [=[    wait_copies<kStages - 2>();
+]=] "")
+plant(copy_wait_too_short matrix_panel.h conv_pixels ConvForward<float>
+  [=[wait_copies<kStages - 2>]=] [=[wait_copies<kStages - 1>]=])
+plant(copy_group_not_closed matrix_panel.h conv_pixels ConvForward<float>
+  [=[    commit_copies();
+    sums]=] [=[    sums]=])
+plant(panel_barrier_removed matrix_panel.h conv_pixels ConvForward<float>
+  [=[    __syncthreads();
+]=] "")
+plant(panel_replaced_too_early matrix_panel.h conv_pixels ConvForward<float>
+  [=[panels.stage[next % kStages], next);]=] [=[panels.stage[step % kStages], next);]=])
+plant(pixels_barrier_removed conv_pixels.cu conv_pixels ConvForward<float>
+  [=[  __syncthreads();
+]=] "")
+plant(tap_below_the_image conv_pixels.cu conv_pixels ConvForward<float>
+  [=[y < p.in_h &&]=] [=[y <= p.in_h &&]=])
+plant(pack_longer_than_the_row matrix_sums.h conv_pixels ConvForward<autodidact::bf16>
+  [=[if (count >= N &&]=] [=[if (]=])
+plant(fragment_row_off_by_one matrix_sums.h conv_pixels ConvForward<autodidact::bf16>
+  [=[const int row = int(threadIdx.x) % 8;]=] [=[const int row = (int(threadIdx.x) + 1) % 8;]=])
+plant(fragment_halves_swapped matrix_sums.h conv_pixels ConvForward<autodidact::bf16>
+  [=[first_column() + j * 16 + matrix / 2 * 8, k + matrix % 2 * 8]=]
+  [=[first_column() + j * 16 + matrix % 2 * 8, k + matrix / 2 * 8]=])
+plant(last_part_dropped gemm.cu gemm Gemm<float>
+  [=[s < splits;]=] [=[s + 1 < splits;]=] [=[
+template void run(Cuda, Gemm<float>);
+template void run(Cuda, Gemm<bf16>);
+template void run(Cuda, Gemm<bf16, float>);
+]=] "")
 
 foreach(name ${fault_names})
   string(APPEND fault_list "FAULT(${name})\n")

@@ -123,6 +123,7 @@ void Machine::start(unsigned n) {
     Thread& t = threads_[i];
     t.index = {i % blockDim.x, i / blockDim.x % blockDim.y, i / (blockDim.x * blockDim.y)};
     t.id = i, t.warp = i / kWarp, t.lane = i % kWarp, t.state = State::ready;
+    t.copies.clear(), t.copy_groups = 0;
     if (!t.fiber)  // it lives on from block to block
       t.fiber = boost::context::fiber(std::allocator_arg, StackOfThread{i},
                                       [this, &t](boost::context::fiber&& scheduler) {

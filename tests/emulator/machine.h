@@ -16,6 +16,14 @@ inline constexpr size_t kMaxShared = 99 << 10;
 
 enum class State : uint8_t { ready, at_barrier, in_warp_call, left };
 
+struct Copy {  // a cp.async that has not landed
+  void* to;
+  const void* from;
+  size_t bytes, read;
+  void* code;      // where it was issued
+  unsigned group;  // how many groups the thread had closed by then
+};
+
 struct Thread {
   uint3 index;
   unsigned id, warp, lane;
@@ -28,6 +36,9 @@ struct Thread {
   unsigned mask;
   int operand, width;
   uint64_t value, result;
+
+  std::vector<Copy> copies;  // oldest first
+  unsigned copy_groups = 0;  // that it has closed in this block
 
   boost::context::fiber fiber;      // to go on with it
   boost::context::fiber scheduler;  // to give the turn back
@@ -71,6 +82,7 @@ class Machine {
   void fiber_main(Thread&);
   bool complete(Warp&, const Thread&);
   uint64_t result_for(const Thread&, unsigned participants);
+  void warp_matrices(WarpOp op, unsigned participants, const uint64_t* values);
   void leave(Thread&);
   void release_barrier();
   std::string deadlock() const;  // who waits for what
@@ -98,6 +110,7 @@ extern Counters total;
 const char* name(WarpOp);
 const char* name(BarrierOp);
 std::string describe(Site);
+std::string hex(unsigned mask);
 
 // Fiber stacks lie in one range, so that a thread's own variables are told from memory at once.
 bool on_a_stack(uintptr_t address);
@@ -106,5 +119,6 @@ struct SharedZone {
   unsigned char *begin, *memory, *end;
 };
 const SharedZone& shared_zone();
+bool in_shared_zone(const void* address);  // or in what lies around it
 
 }  // namespace emulator

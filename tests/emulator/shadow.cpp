@@ -16,12 +16,20 @@ static bool switched_on = true;
 bool watches_memory() { return watching; }
 void watch(bool on) { switched_on = on; }
 
+static bool own_memory = false;
+OwnMemory::OwnMemory() : before_(std::exchange(own_memory, true)) {}
+OwnMemory::~OwnMemory() { own_memory = before_; }
+
+static void note(const volatile void* address, size_t bytes, Kind kind, Phase phase, void* code) {
+  if (!machine || !machine->running || own_memory || !switched_on) return;
+  OwnMemory scope;
+  shadow().access(reinterpret_cast<uintptr_t>(address), bytes, kind, phase, code);
+}
 void note(const volatile void* address, size_t bytes, Kind kind, void* code) {
-  static bool busy = false;  // the emulator's own memory is nobody's business
-  if (!machine || !machine->running || busy || !switched_on) return;
-  busy = true;
-  shadow().access(reinterpret_cast<uintptr_t>(address), bytes, kind, code);
-  busy = false;
+  note(address, bytes, kind, Phase::access, code);
+}
+void note_copy(const void* to, size_t bytes, bool landed, void* code) {
+  note(to, bytes, Kind::write, landed ? Phase::copy_landed : Phase::copy_issued, code);
 }
 void atomic_access(const volatile void* address, size_t bytes, void* code) {
   note(address, bytes, Kind::atomic, code);
@@ -71,7 +79,7 @@ static std::string place(uintptr_t address) {
   return "global memory";
 }
 
-void Shadow::access(uintptr_t address, size_t bytes, Kind kind, void* return_address) {
+void Shadow::access(uintptr_t address, size_t bytes, Kind kind, Phase phase, void* return_address) {
   if (on_a_stack(address) || bytes == 0) return;
   uint32_t code = short_address(return_address);
   ++total.accesses;
@@ -89,12 +97,13 @@ void Shadow::access(uintptr_t address, size_t bytes, Kind kind, void* return_add
   }
   while (bytes) {
     size_t here = std::min<size_t>(bytes, kPage - address % kPage);
-    access_in_page(page(address / kPage), address, here, kind, code);
+    access_in_page(page(address / kPage), address, here, kind, phase, code);
     address += here, bytes -= here;
   }
 }
 
-void Shadow::access_in_page(Page& page, uintptr_t address, size_t bytes, Kind kind, uint32_t code) {
+void Shadow::access_in_page(Page& page, uintptr_t address, size_t bytes, Kind kind, Phase phase,
+                            uint32_t code) {
   if (page.has_forbidden)
     for (auto [begin, size] : forbidden_)
       if (address < begin + size && begin < address + bytes)
@@ -112,7 +121,7 @@ void Shadow::access_in_page(Page& page, uintptr_t address, size_t bytes, Kind ki
   Access now{code, machine->warps[t.warp].clock[t.lane][t.lane], t.id};
   size_t first = address % kPage / page.unit;
   for (size_t i = first; i < first + bytes / page.unit; ++i)
-    check(page.cells[i], address + (i - first) * page.unit, kind, now);
+    check(page.cells[i], address + (i - first) * page.unit, kind, phase, now);
 }
 
 // Has the running thread synchronised with what `before` (same block, same epoch) did?
@@ -123,7 +132,7 @@ bool Shadow::ordered(const Access& before) const {
   return machine->warps[t.warp].clock[t.lane][before.thread % kWarp] >= before.clock;
 }
 
-void Shadow::check(Cell& c, uintptr_t address, Kind kind, const Access& now) {
+void Shadow::check(Cell& c, uintptr_t address, Kind kind, Phase phase, const Access& now) {
   const Machine& m = *machine;
   bool in_shared = address - reinterpret_cast<uintptr_t>(shared_zone().memory) < kMaxShared;
   if (c.launch != m.launch_id) {
@@ -140,6 +149,13 @@ void Shadow::check(Cell& c, uintptr_t address, Kind kind, const Access& now) {
     c.write = {}, c.reads = {}, c.atomics = {};
   }
 
+  if (phase == Phase::copy_landed) {
+    c.copy = {};
+  } else if (c.copy.code) {
+    return race(address, kind, now.code, Kind::write, c.copy.code,
+                "a copy of " + m.thread_name(c.copy.thread) + ", under way,",
+                "no wait for that copy between them");
+  }
   if (in_shared && kind != Kind::write && !c.code[int(Kind::write)] && !c.code[int(Kind::atomic)])
     find({now.code, 1}, m.thread_name(now.thread) + " of block " + m.block_name(m.block) + " " +
                             verb(kind) + " " + place(address) +
@@ -160,6 +176,10 @@ void Shadow::check(Cell& c, uintptr_t address, Kind kind, const Access& now) {
   if (kind != Kind::read) check_group(c.reads, address, kind, Kind::read, now);
   if (kind != Kind::atomic) check_group(c.atomics, address, kind, Kind::atomic, now);
 
+  if (phase == Phase::copy_issued) {
+    c.copy = now;
+    return;
+  }
   c.code[int(kind)] = now.code;
   if (kind == Kind::write) c.write = now, c.reads = {}, c.atomics = {};
   else add(kind == Kind::read ? c.reads : c.atomics, now);

@@ -6,6 +6,7 @@
 //   two warps of a block:  __syncthreads (an epoch ends)
 //   two lanes of a warp:   __syncthreads, or a chain of __syncwarp (Warp::clock)
 //   two atomics:           need no order
+//   a copy in flight:      its bytes are nobody's until its thread has waited for it (copies.cpp)
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -42,14 +43,19 @@ struct Cell {
   uint32_t launch = 0, block = 0, epoch = 0;
   Access write;  // in this epoch, and the reads and atomics since
   Group reads, atomics;
+  Access copy;            // the cp.async that will write here
   uint32_t code[3] = {};  // by Kind: the last such access by this block, in any epoch
   Past past[3];           // by Kind
 };
 
+// A cp.async is a write twice: issued, it must come after every earlier access; landed, it is what
+// later ones must come after.
+enum class Phase : uint8_t { access, copy_issued, copy_landed };
+
 class Shadow {
  public:
   void begin_launch();
-  void access(uintptr_t address, size_t bytes, Kind kind, void* return_address);
+  void access(uintptr_t address, size_t bytes, Kind kind, Phase phase, void* return_address);
   void forbid(uintptr_t begin, size_t bytes);
   void permit(uintptr_t begin);
   const std::vector<std::string>& findings() const { return findings_; }
@@ -67,8 +73,8 @@ class Shadow {
   static constexpr uintptr_t kPage = 4096;
 
   Page& page(uintptr_t number);
-  void access_in_page(Page&, uintptr_t address, size_t bytes, Kind, uint32_t code);
-  void check(Cell&, uintptr_t address, Kind, const Access&);
+  void access_in_page(Page&, uintptr_t address, size_t bytes, Kind, Phase, uint32_t code);
+  void check(Cell&, uintptr_t address, Kind, Phase, const Access&);
   void check_group(const Group&, uintptr_t address, Kind, Kind was, const Access&);
   void add(Group&, const Access&);
   bool ordered(const Access& before) const;
@@ -91,5 +97,16 @@ Shadow& shadow();
 extern bool watching;  // set by instrumented files when they are loaded
 // An access by device code; nothing while no kernel runs on this host thread.
 void note(const volatile void* address, size_t bytes, Kind kind, void* return_address);
+// While it lives, accesses are the emulator's own and nobody's business. (The library's functions
+// and memcpy are shared with instrumented code.)
+class OwnMemory {
+ public:
+  OwnMemory();
+  ~OwnMemory();
+
+ private:
+  bool before_;
+};
+void note_copy(const void* to, size_t bytes, bool landed, void* return_address);
 
 }  // namespace emulator

@@ -52,6 +52,12 @@ bool on_a_stack(uintptr_t address) {
   return address - first < kMaxThreads * kStride;
 }
 
+bool in_shared_zone(const void* address) {
+  const SharedZone& zone = shared_zone();
+  uintptr_t begin = reinterpret_cast<uintptr_t>(zone.begin);
+  return reinterpret_cast<uintptr_t>(address) - begin < uintptr_t(zone.end - zone.begin);
+}
+
 const SharedZone& shared_zone() {
   static const SharedZone zone = [] {
     unsigned char* p = map(2 * kZone + kMaxShared);

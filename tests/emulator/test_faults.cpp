@@ -4,7 +4,9 @@
 #include <map>
 #include "device_check.h"
 #include "kernels/augment.h"
+#include "kernels/conv.h"
 #include "kernels/elementwise.h"
+#include "kernels/gemm.h"
 #include "kernels/groupnorm.h"
 #include "kernels/layernorm.h"
 #include "kernels/reduction.h"
@@ -33,13 +35,13 @@ constexpr int kSamples = 2, kPixels = 45, kChannels = 36, kGroups = 4;  // 36: a
 constexpr int64_t kElements = int64_t(kSamples) * kPixels * kChannels;
 
 // kernel(call, buffers): call(p) runs the arguments p.
-template <class Kernel>
+template <class T = float, class Kernel>
 Verdict judge(Run fault, Kernel kernel) {
   auto healthy = [&](auto queue, auto& b) { kernel([&](auto p) { run(queue, p); }, b); };
   auto faulty = [&](auto queue, auto& b) {
     kernel([&](auto p) { fault ? fault(&queue, &p) : run(queue, p); }, b);
   };
-  return judge_device<float>(healthy, faulty);
+  return judge_device<T>(healthy, faulty);
 }
 
 // A row is three warps, and two rows a block.
@@ -113,6 +115,30 @@ Verdict augment(Run fault) {
   });
 }
 
+// Two tiles of pixels, two of channels, and more panels than there are stages. One channel of y
+// more than whole packs: a row's end is another's beginning.
+template <class T>
+Verdict convolve(Run fault) {
+  const ConvSizes s{1, 10, 9, 16, 69, 3, 3, 1, 1, 1};
+  const int64_t size = s.out_h() * s.out_w() * s.c_out;
+  Values x = random_values(s.h * s.w * s.c_in, 1), w = random_values(s.c_out * 9 * s.c_in, 2);
+  return judge<T>(fault, [&]<template <class> class B, class U>(auto call, B<U>& b) {
+    call(ConvForward<U>{b.out(size), b.in(x), b.in(w), nullptr, s});
+  });
+}
+
+// k is split into two parts.
+Verdict multiply(Run fault) {
+  constexpr int m = 3, n = 5, k = 1100;
+  Values left = random_values(m * k, 1), right = random_values(k * n, 2);
+  return judge(fault, [&]<template <class> class B, class T>(auto call, B<T>& b) {
+    Gemm<T> g{};
+    g.c = b.out(m * n), g.a = b.in(left), g.b = b.in(right);
+    g.m = m, g.n = n, g.k = k, g.lda = k, g.ldb = g.ldc = n;
+    call(g);
+  });
+}
+
 struct Case {
   const char* fault;
   Verdict (*run)(Run);
@@ -145,12 +171,24 @@ const Case kCases[] = {
     {"flip_off_by_one", augment, nullptr},
     {"mean_over_one_less", forward, nullptr},
     {"term_of_dx_dropped", backward, nullptr},
+    {"copy_wait_removed", convolve<float>, "no wait for that copy between them"},
+    {"copy_wait_too_short", convolve<float>, "no wait for that copy between them"},
+    {"copy_group_not_closed", convolve<float>, "no wait for that copy between them"},
+    {"panel_barrier_removed", convolve<float>, "shared memory, byte"},
+    {"panel_replaced_too_early", convolve<float>, "shared memory, byte"},
+    {"pixels_barrier_removed", convolve<float>, "shared memory, byte"},
+    {"tap_below_the_image", convolve<float>, "reads outside of a buffer"},
+    {"pack_longer_than_the_row", convolve<bf16>, "race in global memory"},
+    {"fragment_row_off_by_one", convolve<bf16>, nullptr},
+    {"fragment_halves_swapped", convolve<bf16>, nullptr},
+    {"last_part_dropped", multiply, nullptr},
 };
 
 }  // namespace
 
 TEST_CASE("planted faults: without one the five proof calls are clean") {
-  for (auto run : {forward, backward, columns, scale, augment}) {
+  for (auto run :
+       {forward, backward, columns, scale, augment, convolve<float>, convolve<bf16>, multiply}) {
     Verdict v = run(nullptr);
     INFO(v.findings);
     CHECK(v.good());

@@ -1,13 +1,13 @@
-// Calls that the lanes of a warp make together: shuffles, votes, __syncwarp. Each lane that the
-// mask names waits until all of them have made the same call with the same mask; the last one hands
-// out the results.
+// Calls that the lanes of a warp make together: shuffles, votes, __syncwarp, matrices
+// (matrices.cpp). Each lane that the mask names waits until all of them have made the same call
+// with the same mask; the last one hands out the results.
 #include <algorithm>
 #include <cstdio>
 #include "machine.h"
 
 namespace emulator {
 
-static std::string hex(unsigned mask) {
+std::string hex(unsigned mask) {
   char text[16];
   std::snprintf(text, sizeof text, "0x%08x", mask);
   return text;
@@ -49,6 +49,11 @@ bool Machine::complete(Warp& w, const Thread& t) {
       const Thread& other = threads_[first + l];
       if (other.state != State::in_warp_call || other.op != op || other.mask != mask) return false;
     }
+  if (op == WarpOp::mma || op == WarpOp::load_matrix) {
+    uint64_t values[kWarp];
+    for (unsigned l = 0; l < kWarp; ++l) values[l] = threads_[first + l].value;
+    warp_matrices(op, participants, values);
+  }
   uint32_t joined[kWarp] = {};
   for (unsigned l = 0; l < kWarp; ++l)
     if (participants >> l & 1) {
@@ -73,6 +78,8 @@ uint64_t Machine::result_for(const Thread& t, unsigned participants) {
   int lane = int(t.lane), segment = lane & ~(t.width - 1), source = lane;
   switch (t.op) {
     case WarpOp::sync:
+    case WarpOp::mma:
+    case WarpOp::load_matrix:
       return 0;
     case WarpOp::ballot:
       return votes;
@@ -119,6 +126,10 @@ const char* name(WarpOp op) {
       return "__any_sync";
     case WarpOp::all:
       return "__all_sync";
+    case WarpOp::mma:
+      return "mma.sync";
+    case WarpOp::load_matrix:
+      return "ldmatrix";
   }
   return "";
 }
