@@ -9,7 +9,7 @@ runs() {   # runs CODE TEXT ARGUMENTS...: the exit code, and TEXT in what was pr
   local code=$1 text=$2; shift 2
   "$program" "$@" >"$work/out" 2>"$work/err"; local status=$?
   [[ $status -eq $code ]] || { complain "$*: exit code $status, expected $code"; cat "$work/err"; }
-  cat "$work/out" "$work/err" | grep -aqF -- "$text" || { complain "$*: printed no '$text'"; cat "$work/out" "$work/err"; }
+  grep -aqF -- "$text" "$work/out" "$work/err" || { complain "$*: printed no '$text'"; cat "$work/out" "$work/err"; }
 }
 
 runs 0 "B=1,M=1024,N=1024,K=1024,TA=0,TB=0" bench --list

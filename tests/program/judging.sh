@@ -10,7 +10,7 @@ runs() {   # runs CODE TEXT ARGUMENTS...: the exit code, and TEXT in what was pr
   local code=$1 text=$2; shift 2
   "$program" "$@" >"$work/out" 2>"$work/err"; local status=$?
   [[ $status -eq $code ]] || { complain "$*: exit code $status, expected $code"; cat "$work/err"; }
-  cat "$work/out" "$work/err" | grep -aqF -- "$text" || { complain "$*: printed no '$text'"; cat "$work/out" "$work/err"; }
+  grep -aqF -- "$text" "$work/out" "$work/err" || { complain "$*: printed no '$text'"; cat "$work/out" "$work/err"; }
 }
 "$program" data export world:train --count 120 --out "$work/x.npy,$work/y.npy" >/dev/null || exit 1
 "$program" data export world:test --count 60 --out "$work/tx.npy,$work/ty.npy" >/dev/null || exit 1

@@ -42,8 +42,8 @@ runs 6 "conv1.weight" train supervised "${photos[@]}" --init "$work/pretext" --s
 for name in a b; do runs 0 "" train supervised "${photos[@]}" --dtype bf16 --set epochs=1 --out "$work/bf16$name"; done
 cmp -s "$work/bf16a/checkpoints/step-00000006.safetensors" "$work/bf16b/checkpoints/step-00000006.safetensors" ||
   complain "bf16: two runs differ"
-tensors "$work/bf16a" | grep -q 'parameter *f32 ' || complain "bf16: no f32 masters in the checkpoint"
-tensors "$work/bf16a" | grep -q 'bf16' && complain "bf16: rounded weights in the checkpoint"
+tensors "$work/bf16a" | grep 'parameter *f32 ' >/dev/null || complain "bf16: no f32 masters in the checkpoint"
+tensors "$work/bf16a" | grep 'bf16' >/dev/null && complain "bf16: rounded weights in the checkpoint"
 
 # Weights alone, out and in again.
 runs 0 "122 tensors" export --checkpoint "$work/run" --out "$work/all.safetensors"
