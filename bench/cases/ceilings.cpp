@@ -9,16 +9,6 @@ namespace {
 constexpr int kChains = 12;  // more than latency times ports of any of these CPUs, and registers
 constexpr int64_t kRounds = 1 << 14;  // a call of tens of microseconds
 
-// The numbers must be wanted by someone, or the compiler drops the chains.
-template <class V>
-void keep(V& value) {
-  asm volatile("" : "+x"(value));
-}
-template <class V>
-void keep_wide(V& value) {
-  asm volatile("" : "+v"(value));
-}
-
 __attribute__((target("avx2,fma"))) void chains_avx2() {
   __m256 sum[kChains];
   for (auto& s : sum) s = _mm256_set1_ps(1.0f);
@@ -27,7 +17,7 @@ __attribute__((target("avx2,fma"))) void chains_avx2() {
 #pragma GCC unroll 12
     for (auto& s : sum) s = _mm256_fmadd_ps(s, a, b);
   }
-  for (auto& s : sum) keep(s);
+  for (auto& s : sum) asm volatile("" : "+x"(s));  // wanted, or the compiler drops the chains
 }
 __attribute__((target("avx512f"))) void chains_avx512() {
   __m512 sum[kChains];
@@ -37,7 +27,7 @@ __attribute__((target("avx512f"))) void chains_avx512() {
 #pragma GCC unroll 12
     for (auto& s : sum) s = _mm512_fmadd_ps(s, a, b);
   }
-  for (auto& s : sum) keep_wide(s);
+  for (auto& s : sum) asm volatile("" : "+v"(s));
 }
 
 }  // namespace
