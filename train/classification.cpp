@@ -54,7 +54,6 @@ Classification::Classification(const ClassificationKeys& keys, std::vector<std::
       outputs_(std::move(outputs)),
       rotation_(rotation),
       augmentation_(keys.augmentation.options(data.seed)),
-      side_(data.side),
       dtype_(dtype),
       model_(make_classifier(keys, outputs_.size(), data.seed)) {
   augmentation_.rotation = rotation;

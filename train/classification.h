@@ -50,7 +50,6 @@ class Classification : public Method {
   std::vector<std::string> outputs_;
   Rotation rotation_;  // none: the labels are the data's; otherwise the turns are the labels
   Augmentation augmentation_;
-  int side_;  // of the pictures
   Dtype dtype_;
   Classifier model_;
 };

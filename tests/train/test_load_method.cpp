@@ -42,17 +42,18 @@ TEST_CASE("load_method: names of classes may hold anything, and the seed is the 
 
 TEST_CASE("load_method: facts that cannot be are a damaged checkpoint") {
   TemporaryFolder folder;
-  for (auto [fact, value] : {std::pair("side", "x"),
-                             {"side", ""},
-                             {"side", "16px"},
-                             {"side", "99999999999999999999"},
-                             {"side", "-3"},
-                             {"recipe", "model = ["},
-                             {"recipe", "[table]\nmodel = \"resnet26\""},
-                             {"recipe", "model = \"resnet27\""},
-                             {"recipe", "width = -1"},
-                             {"method", "nothing"},
-                             {"outputs", "[\"fewer\"]"}}) {
+  for (auto [name, text] : {std::pair("side", "x"),
+                            {"side", ""},
+                            {"side", "16px"},
+                            {"side", "99999999999999999999"},
+                            {"side", "-3"},
+                            {"recipe", "model = ["},
+                            {"recipe", "[table]\nmodel = \"resnet26\""},
+                            {"recipe", "model = \"resnet27\""},
+                            {"recipe", "width = -1"},
+                            {"method", "nothing"},
+                            {"outputs", "[\"fewer\"]"}}) {
+    const char *fact = name, *value = text;  // Clang 14 captures no structured binding
     CAPTURE(fact);
     CAPTURE(value);
     std::string path = written(folder, fact, value);
