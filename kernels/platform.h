@@ -13,6 +13,7 @@
 #define HD __host__ __device__ __forceinline__
 #elif defined(EMULATE_CUDA)  // a .cu file, or a test with kernels of its own
 #include "cuda_emulator.h"   // tests/emulator: in the include path of emulated device code alone
+#include "emulator.h"
 // Always inlined, so that the linker cannot replace it by a copy whose memory accesses are unseen.
 #define HD inline __attribute__((always_inline))
 #else
@@ -29,8 +30,10 @@ namespace autodidact {
 // exist is a link error.
 struct Cpu {};
 #if defined(HAS_CUDA)
+struct Workspace;
 struct Cuda {
-  CUstream_st* stream = nullptr;  // a cudaStream_t; the emulator has one queue and ignores it
+  CUstream_st* stream = nullptr;   // a cudaStream_t; the emulator has one queue and ignores it
+  Workspace* workspace = nullptr;  // for kernels that need one: kernels/device_scratch.h
 };
 #endif
 
@@ -62,6 +65,10 @@ void launch(Cuda queue, dim3 grid, dim3 block, size_t shared_bytes, void (*kerne
                            size(grid) + ", block " + size(block) + ", " +
                            std::to_string(shared_bytes) + " bytes of shared memory)");
 }
+
+inline constexpr size_t kScratchFence = 0;
+inline void fence_scratch(unsigned char*, size_t, size_t) {}
+inline void unfence_scratch(unsigned char*, size_t) {}
 #elif defined(EMULATE_CUDA)
 template <class T>
 T& shared() {
@@ -75,6 +82,16 @@ void launch(Cuda, dim3 grid, dim3 block, size_t shared_bytes, void (*kernel)(P..
   emulator::launch(
       grid, block, shared_bytes, reinterpret_cast<const void*>(kernel),
       [](void* c) { (*static_cast<decltype(call)*>(c))(); }, &call);
+}
+
+// Working memory (device_scratch.h) starts as NaN, and `fence` bytes behind it belong to nobody.
+inline constexpr size_t kScratchFence = 256;
+inline void fence_scratch(unsigned char* memory, size_t bytes, size_t fence) {
+  memset(memory, 0xff, bytes);
+  emulator::forbid(memory + bytes, fence);
+}
+inline void unfence_scratch(unsigned char* memory, size_t bytes) {
+  emulator::permit(memory + bytes);
 }
 #endif
 
