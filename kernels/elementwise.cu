@@ -1,25 +1,12 @@
-// Elementwise kernels on CUDA: one grid-stride loop for all of them. A thread takes four neighbours
-// at a time (one 16-byte load for float, 8 bytes for bf16) where addresses and period allow it.
+// Elementwise kernels on CUDA: one grid-stride loop for all of them. A thread takes 16 bytes of
+// neighbours at a time where addresses and period allow it.
 #include "kernels/elementwise.h"
-#include <algorithm>
+#include "kernels/pack.h"
 
 namespace autodidact {
 namespace {
 
-constexpr int kThreads = 256, kMostBlocks = 1024, kPack = 4;
-
-template <int N, class T>
-struct alignas(N * sizeof(T)) Pack {
-  T v[N];
-};
-template <int N, class T>
-__device__ __forceinline__ Pack<N, T> load(const T* p) {
-  return *reinterpret_cast<const Pack<N, T>*>(p);
-}
-template <int N, class T>
-__device__ __forceinline__ void store(T* p, const Pack<N, T>& v) {
-  *reinterpret_cast<Pack<N, T>*>(p) = v;
-}
+constexpr int kThreads = 256, kMostBlocks = 1024;
 
 // apply<N>(p, i): elements i .. i + N - 1 of kernel p.
 
@@ -45,6 +32,9 @@ __device__ void apply(const UnaryBackward<Op, T>& p, int64_t i) {
 // b[i % period], N of them: period is a multiple of N, or 1.
 template <int N, class T>
 __device__ __forceinline__ Pack<N, T> load_repeated(const T* b, int64_t i, int64_t period) {
+  // A 64-bit remainder takes about a hundred instructions.
+  constexpr int64_t kWord = int64_t(1) << 32;
+  if (period > 1 && i < kWord && period < kWord) return load<N>(b + uint32_t(i) % uint32_t(period));
   if (period > 1) return load<N>(b + i % period);
   Pack<N, T> v;
   for (int k = 0; k < N; ++k) v.v[k] = *b;
@@ -128,69 +118,67 @@ __global__ void elementwise_kernel(P p, int64_t n) {
       for (int64_t rest = i; rest < n; ++rest) apply<1>(p, rest);
 }
 
-// A null pointer counts as aligned: it is not read.
-template <class... T>
-bool aligned(const T*... p) {
-  return ((reinterpret_cast<uintptr_t>(p) % (kPack * sizeof(T)) == 0) && ...);
-}
-
-template <class P>
+template <int kWide, class P>
 void map(Cuda queue, const P& p, int64_t n, bool packs) {
   if (n == 0) return;
-  int64_t in_block = int64_t(kThreads) * (packs ? kPack : 1);
-  dim3 grid(unsigned(std::min<int64_t>((n + in_block - 1) / in_block, kMostBlocks)));
-  if (packs) launch(queue, grid, kThreads, 0, elementwise_kernel<kPack, P>, p, n);
-  else launch(queue, grid, kThreads, 0, elementwise_kernel<1, P>, p, n);
+  choose_pack<kWide>(packs, [&](auto pack) {
+    int64_t in_block = int64_t(kThreads) * pack();
+    dim3 grid(unsigned(std::min<int64_t>((n + in_block - 1) / in_block, kMostBlocks)));
+    launch(queue, grid, kThreads, 0, elementwise_kernel<pack(), P>, p, n);
+  });
 }
 
-bool whole_packs(int64_t period) { return period == 1 || period % kPack == 0; }
+// Whether packs of T may read b[i % period].
+template <class T, class B>
+bool repeats_in_packs(const B* b, int64_t period) {
+  return period == 1 || (aligned(b) && period % kPack<T> == 0);
+}
 
 }  // namespace
 
 template <class Op, class T>
 void run(Cuda queue, UnaryForward<Op, T> p) {
-  map(queue, p, p.n, aligned(p.y, p.x));
+  map<kPack<T>>(queue, p, p.n, aligned(p.y, p.x));
 }
 template <class Op, class T>
 void run(Cuda queue, UnaryBackward<Op, T> p) {
-  map(queue, p, p.n,
-      aligned(p.dx, p.dy, Op::kNeeds == Needs::x ? p.x : nullptr,
-              Op::kNeeds == Needs::y ? p.y : nullptr));
+  map<kPack<T>>(queue, p, p.n,
+                aligned(p.dx, p.dy, Op::kNeeds == Needs::x ? p.x : nullptr,
+                        Op::kNeeds == Needs::y ? p.y : nullptr));
 }
 template <class Op, class T>
 void run(Cuda queue, BinaryForward<Op, T> p) {
-  map(queue, p, p.n,
-      aligned(p.z, p.a) && (p.period == 1 || (aligned(p.b) && whole_packs(p.period))));
+  map<kPack<T>>(queue, p, p.n, aligned(p.z, p.a) && repeats_in_packs<T>(p.b, p.period));
 }
 template <class Op, class T>
 void run(Cuda queue, BinaryBackward<Op, T> p) {
-  map(queue, p, p.n,
-      aligned(p.da, p.db, p.dz, p.a) && (p.period == 1 || (aligned(p.b) && whole_packs(p.period))));
+  map<kPack<T>>(queue, p, p.n,
+                aligned(p.da, p.db, p.dz, p.a) && repeats_in_packs<T>(p.b, p.period));
 }
 template <class T>
 void run(Cuda queue, ScaleShift<T> p) {
-  map(queue, p, p.n, aligned(p.y, p.x));
+  map<kPack<T>>(queue, p, p.n, aligned(p.y, p.x));
 }
 template <class T>
 void run(Cuda queue, ScaleBy<T> p) {
-  map(queue, p, p.n, aligned(p.y, p.x));
+  map<kPack<T>>(queue, p, p.n, aligned(p.y, p.x));
 }
 template <class T>
 void run(Cuda queue, BiasAdd<T> p) {
-  map(queue, p, p.rows * p.cols,
-      aligned(p.y, p.x) && (p.cols == 1 || (aligned(p.bias) && whole_packs(p.cols))));
+  map<kPack<T>>(queue, p, p.rows * p.cols,
+                aligned(p.y, p.x) && repeats_in_packs<T>(p.bias, p.cols));
 }
 template <class To, class From>
 void run(Cuda queue, Cast<To, From> p) {
-  map(queue, p, p.n, aligned(p.y, p.x));
+  map<kPack<To, From>>(queue, p, p.n, aligned(p.y, p.x));
 }
 template <class T>
 void run(Cuda queue, Accumulate<T> p) {
-  map(queue, p, p.n, aligned(p.y, p.x));
+  map<kPack<T>>(queue, p, p.n, aligned(p.y, p.x));
 }
 template <class T>
 void run(Cuda queue, Fill<T> p) {
-  map(queue, p, p.n, aligned(p.y));
+  map<kPack<T>>(queue, p, p.n, aligned(p.y));
 }
 
 #define UNARY(Op)                                    \
