@@ -6,8 +6,7 @@
 //    a queue's kernels run one after another. Contents start undefined;
 //  - a captured step has the addresses in it: the buffer lives as long as the graph;
 //  - a queue without one, or one that is too small, is an error that says how much was needed.
-// Families bound what they take by sizes that the caller knows; 16 MiB serve every kernel here at
-// up to 65,536 channels.
+// Each family's header says how much its kernels take.
 #pragma once
 #include <stdexcept>
 #include <string>

@@ -1,122 +1,170 @@
-// GroupNorm on CUDA. Forward and dx: one block for each group of a sample. dgamma and dbeta: one
-// block for 32 channels, its rows of threads over samples and pixels, added in a fixed tree.
+// GroupNorm on CUDA: one block for a tile of whole groups of one sample. It sums each channel over
+// the pixels, then the channels of each group, and writes from its second reading of the sample,
+// which it finds in cache. dgamma and dbeta: the samples' sums, added in a launch of their own.
 #include "kernels/groupnorm.h"
-#include "kernels/reduce.h"
+#include <numeric>
+#include "kernels/normalize.h"
 
 namespace autodidact {
 namespace {
 
-constexpr int kThreads = 256, kRowsOfThreads = 8;
-
-// The group that a block works on: element e of pixels * width lies at offset(e).
-struct GroupOfBlock {
-  int sample, group, width, first;  // width: channels in a group; first: the group's first channel
-  int64_t size, sample_start;
-  int channels;
-  __device__ GroupOfBlock(int samples_pixels, int all_channels, int groups)
-      : sample(int(blockIdx.x) / groups),
-        group(int(blockIdx.x) % groups),
-        width(all_channels / groups),
-        first(group * width),
-        size(int64_t(samples_pixels) * width),
-        sample_start(int64_t(sample) * samples_pixels * all_channels),
-        channels(all_channels) {}
-  __device__ int channel(int64_t e) const { return first + int(e % width); }
-  __device__ int64_t offset(int64_t e) const {
-    return sample_start + e / width * channels + channel(e);
-  }
+// The channels of a tile lie at [0, channels) of each of these tables in shared memory.
+struct Tile {
+  int sample, first, channels;  // first: the tile's first channel
+  int groups;                   // of the tile
+  float *sums, *one, *two, *three;
 };
-
-template <class T>
-__global__ void groupnorm_forward_kernel(GroupNormForward<T> p) {
-  using A = Acc<T>;
-  auto& memory = shared<BlockSum<A>>();
-  GroupOfBlock g(p.pixels, p.channels, p.groups);
-  A sum = 0, squares = 0;
-  for (int64_t e = threadIdx.x; e < g.size; e += blockDim.x) sum += A(p.x[g.offset(e)]);
-  A mean = block_sum(sum, memory) / A(g.size);
-  for (int64_t e = threadIdx.x; e < g.size; e += blockDim.x) {
-    A d = A(p.x[g.offset(e)]) - mean;
-    squares += d * d;
-  }
-  A rstd = A(1) / sqrtf(block_sum(squares, memory) / A(g.size) + p.eps);
-  for (int64_t e = threadIdx.x; e < g.size; e += blockDim.x) {
-    int64_t i = g.offset(e);
-    int c = g.channel(e);
-    A y = p.gamma[c] * ((A(p.x[i]) - mean) * rstd) + p.beta[c];
-    if (p.residual) y += A(p.residual[i]);
-    // Written so that NaN stays NaN.
-    p.y[i] = T(p.relu && y <= A(0) ? A(0) : y);
-  }
-  if (threadIdx.x == 0) {
-    if (p.mean) p.mean[blockIdx.x] = mean;
-    if (p.rstd) p.rstd[blockIdx.x] = rstd;
-  }
-}
-
-// dy as it arrives before the ReLU.
-template <class T>
-__device__ __forceinline__ Acc<T> gradient(const GroupNormBackward<T>& p, int64_t i) {
-  return p.relu && !(Acc<T>(p.y[i]) > Acc<T>(0)) ? Acc<T>(0) : Acc<T>(p.dy[i]);
-}
-
-// dx = rstd (g - mean(g) - xhat mean(g xhat)), g = gamma dy, means over the group.
-template <class T>
-__global__ void groupnorm_backward_kernel(GroupNormBackward<T> p) {
-  using A = Acc<T>;
-  auto& memory = shared<BlockSum<A>>();
-  GroupOfBlock g(p.pixels, p.channels, p.groups);
-  A mean = p.mean[blockIdx.x], rstd = p.rstd[blockIdx.x];
-  A sum = 0, with_xhat = 0;
-  for (int64_t e = threadIdx.x; e < g.size; e += blockDim.x) {
-    int64_t i = g.offset(e);
-    A dy = p.gamma[g.channel(e)] * gradient(p, i);
-    sum += dy;
-    with_xhat += dy * ((A(p.x[i]) - mean) * rstd);
-  }
-  A mean_dy = block_sum(sum, memory) / A(g.size);
-  A mean_with_xhat = block_sum(with_xhat, memory) / A(g.size);
-  for (int64_t e = threadIdx.x; e < g.size; e += blockDim.x) {
-    int64_t i = g.offset(e);
-    A dy = gradient(p, i), xhat = (A(p.x[i]) - mean) * rstd;
-    if (p.dx) p.dx[i] = T(rstd * (p.gamma[g.channel(e)] * dy - mean_dy - xhat * mean_with_xhat));
-    if (p.dresidual && p.relu) p.dresidual[i] = T(dy);
-  }
-}
-
-template <class A>
-struct ParameterSums {
-  A dgamma[kRowsOfThreads][kWarpSize], dbeta[kRowsOfThreads][kWarpSize];
+// How a launch is cut: `across` tiles of `tile` channels a sample.
+struct Tiles {
+  int channels, groups, tile, across, sums;  // sums: floats of shared memory before the tables
+  int64_t pixels;
+  dim3 block;
+  size_t shared_bytes() const { return sizeof(float) * size_t(sums + 3 * tile); }
 };
+// A tile is whole groups and whole packs, and at least 64 bytes of a pixel.
+Tiles tiles_of(int pixels, int channels, int groups, int pack, size_t size) {
+  int unit = std::lcm(channels / groups, pack), least = int(div_up(64, unit * int64_t(size)));
+  int tile = std::min(unit * least, channels);
+  dim3 block = column_block(tile, pack);
+  int sums = int(sums_memory(block, 2 * pack, 1));
+  return {channels, groups, tile, int(div_up(channels, tile)), sums, pixels, block};
+}
 
-// dgamma[c] = sum dy xhat, dbeta[c] = sum dy, over samples and pixels.
-template <class T>
-__global__ void groupnorm_parameters_kernel(GroupNormBackward<T> p) {
-  using A = Acc<T>;
-  auto& sums = shared<ParameterSums<A>>();
-  int lane = int(threadIdx.x), row = int(threadIdx.y);
-  int c = int(blockIdx.x) * kWarpSize + lane, group = c / (p.channels / p.groups);
-  A dgamma = 0, dbeta = 0;
-  if (c < p.channels)
-    for (int64_t r = row; r < int64_t(p.samples) * p.pixels; r += kRowsOfThreads) {
-      int64_t s = r / p.pixels * p.groups + group, i = r * p.channels + c;
-      A dy = gradient(p, i);
-      dgamma += dy * ((A(p.x[i]) - p.mean[s]) * p.rstd[s]);
-      dbeta += dy;
+__device__ __forceinline__ Tile tile_of_block(const Tiles& t) {
+  Tile k;
+  k.sample = int(blockIdx.x) / t.across;
+  k.first = int(blockIdx.x) % t.across * t.tile;
+  k.channels = t.channels - k.first < t.tile ? t.channels - k.first : t.tile;
+  k.groups = k.channels / (t.channels / t.groups);
+  k.sums = &shared<float>();
+  k.one = k.sums + t.sums, k.two = k.one + t.tile, k.three = k.two + t.tile;
+  return k;
+}
+
+// f(c, inside) for each pack [c, c + N) of the tile that is this thread's; all threads call it
+// equally often.
+template <int N, class F>
+__device__ __forceinline__ void for_packs(const Tile& k, F f) {
+  int x = int(threadIdx.x) * N;
+  for (int base = 0; base < k.channels; base += int(blockDim.x) * N)
+    f(base + x, base + x < k.channels);
+}
+
+// f(group of the sample, its first channel in the tile, lane), a warp for each group of the tile.
+template <class F>
+__device__ __forceinline__ void for_groups(const Tile& k, int width, F f) {
+  int thread = int(threadIdx.y * blockDim.x + threadIdx.x);
+  for (int g = thread / kWarpSize; g < k.groups; g += kColumnThreads / kWarpSize)
+    f(k.first / width + g, g * width, thread % kWarpSize);
+}
+
+template <int N, class T>
+__global__ void groupnorm_forward_kernel(GroupNormForward<T> p, Tiles t) {
+  Tile k = tile_of_block(t);
+  int64_t at = k.sample * t.pixels * t.channels + k.first;
+  int width = t.channels / t.groups;
+  float *means = k.one, *squares = k.two;
+  for_packs<N>(k, [&](int c, bool inside) {
+    const T* x = p.x + at + c;
+    auto near = first_rows_mean<N>(x, t.pixels, t.channels, inside, k.sums);
+    float sums[2 * N] = {};
+    if (inside) add_squares<N>(sums, x, near, threadIdx.y, t.pixels, int(blockDim.y), t.channels);
+    sum_over_y(sums, k.sums);
+    if (!inside || threadIdx.y > 0) return;
+    for (int j = 0; j < N; ++j) {
+      float d = sums[j] / float(t.pixels);
+      means[c + j] = near.v[j] + d;
+      squares[c + j] = max(sums[N + j] - sums[j] * d, 0.0f);
     }
-  sums.dgamma[row][lane] = dgamma;
-  sums.dbeta[row][lane] = dbeta;
-  for (int half = kRowsOfThreads / 2; half > 0; half /= 2) {
-    __syncthreads();
-    if (row < half) {
-      sums.dgamma[row][lane] += sums.dgamma[row + half][lane];
-      sums.dbeta[row][lane] += sums.dbeta[row + half][lane];
+  });
+  __syncthreads();
+  // A group's squared deviations: within its channels, and of the channels' means. Then the tables
+  // become x scale + shift = gamma (x - mean) rstd + beta.
+  for_groups(k, width, [&](int group, int first, int lane) {
+    double sum = 0, m2 = 0;
+    for (int c = first + lane; c < first + width; c += kWarpSize) sum += double(means[c]);
+    double mean = warp_sum(sum) / width;
+    for (int c = first + lane; c < first + width; c += kWarpSize) {
+      double d = double(means[c]) - mean;
+      m2 += double(squares[c]) + double(t.pixels) * d * d;
     }
-  }
-  if (row == 0 && c < p.channels) {
-    if (p.dgamma) p.dgamma[c] = sums.dgamma[0][lane];
-    if (p.dbeta) p.dbeta[c] = sums.dbeta[0][lane];
-  }
+    double rstd = 1 / sqrt(warp_sum(m2) / (double(t.pixels) * width) + double(p.eps));
+    for (int c = first + lane; c < first + width; c += kWarpSize) {
+      float scale = float(double(p.gamma[k.first + c]) * rstd);
+      means[c] = scale;
+      squares[c] = p.beta[k.first + c] - float(mean) * scale;
+    }
+    if (lane > 0) return;
+    int64_t i = int64_t(k.sample) * t.groups + group;
+    if (p.mean) p.mean[i] = float(mean);
+    if (p.rstd) p.rstd[i] = float(rstd);
+  });
+  __syncthreads();
+  for_packs<N>(k, [&](int c, bool inside) {
+    if (!inside) return;
+    scale_shift_rows<N>(p.y + at + c, p.x + at + c, p.residual ? p.residual + at + c : nullptr,
+                        p.relu, load<N>(means + c), load<N>(squares + c), threadIdx.y, t.pixels,
+                        int(blockDim.y), t.channels);
+  });
+}
+
+// The mean of each channel's group.
+template <int N, class T>
+__device__ __forceinline__ Pack<N, float> group_means(const GroupNormBackward<T>& p, const Tiles& t,
+                                                      const Tile& k, int c) {
+  Pack<N, float> mean;
+  int width = t.channels / t.groups;
+  for (int j = 0; j < N; ++j)
+    mean.v[j] = p.mean[int64_t(k.sample) * t.groups + (k.first + c + j) / width];
+  return mean;
+}
+
+// With xhat = (x - mean) rstd, h = gamma g and means over the m elements of a group:
+// dx = rstd (h - mean(h) - xhat mean(h xhat)). partial gets the sample's sums of g xhat and of g.
+// partial: [samples, 2, channels], or null
+template <int N, class T>
+__global__ void groupnorm_backward_kernel(GroupNormBackward<T> p, Tiles t, float* partial) {
+  Tile k = tile_of_block(t);
+  int64_t at = k.sample * t.pixels * t.channels + k.first;
+  int width = t.channels / t.groups;
+  const T* y = p.relu ? p.y + at : nullptr;
+  float *a = k.one, *b = k.two, *c0 = k.three;  // at first b: sum g (x - mean), c0: sum g
+  for_packs<N>(k, [&](int c, bool inside) {
+    float sums[2 * N] = {};
+    if (inside)
+      add_gradient_sums<N>(sums, p.dy + at + c, p.x + at + c, y ? y + c : nullptr,
+                           group_means<N>(p, t, k, c), threadIdx.y, t.pixels, int(blockDim.y),
+                           t.channels);
+    sum_over_y(sums, k.sums);
+    if (!inside || threadIdx.y > 0) return;
+    for (int j = 0; j < N; ++j) c0[c + j] = sums[j], b[c + j] = sums[N + j];
+  });
+  __syncthreads();
+  for_groups(k, width, [&](int group, int first, int lane) {
+    double rstd = double(p.rstd[int64_t(k.sample) * t.groups + group]);
+    double h = 0, h_x = 0, m = double(t.pixels) * width;
+    for (int c = first + lane; c < first + width; c += kWarpSize) {
+      double gamma = double(p.gamma[k.first + c]);
+      h += gamma * double(c0[c]), h_x += gamma * double(b[c]);
+    }
+    h = warp_sum(h), h_x = warp_sum(h_x);
+    for (int c = first + lane; c < first + width; c += kWarpSize) {
+      int64_t i = int64_t(k.sample) * 2 * t.channels + k.first + c;
+      if (partial) partial[i] = float(double(b[c]) * rstd), partial[i + t.channels] = c0[c];
+      a[c] = float(double(p.gamma[k.first + c]) * rstd);
+      b[c] = float(-rstd * rstd * rstd * h_x / m);
+      c0[c] = float(-rstd * h / m);
+    }
+  });
+  if (!p.dx && !(y && p.dresidual)) return;
+  __syncthreads();
+  for_packs<N>(k, [&](int c, bool inside) {
+    if (!inside) return;
+    gradient_rows<N>(p.dx ? p.dx + at + c : nullptr, p.dresidual ? p.dresidual + at + c : nullptr,
+                     p.dy + at + c, p.x + at + c, y ? y + c : nullptr, load<N>(a + c),
+                     load<N>(b + c), load<N>(c0 + c), group_means<N>(p, t, k, c), threadIdx.y,
+                     t.pixels, int(blockDim.y), t.channels);
+  });
 }
 
 }  // namespace
@@ -124,19 +172,28 @@ __global__ void groupnorm_parameters_kernel(GroupNormBackward<T> p) {
 template <class T>
 void run(Cuda queue, GroupNormForward<T> p) {
   if (p.samples == 0) return;
-  launch(queue, unsigned(p.samples * p.groups), kThreads, sizeof(BlockSum<Acc<T>>),
-         groupnorm_forward_kernel<T>, p);
+  constexpr int N = kPack<T>;
+  choose_pack<N>(p.channels % N == 0 && aligned(p.y, p.x, p.residual), [&](auto pack) {
+    Tiles t = tiles_of(p.pixels, p.channels, p.groups, pack(), sizeof(T));
+    launch(queue, unsigned(p.samples * t.across), t.block, t.shared_bytes(),
+           groupnorm_forward_kernel<pack(), T>, p, t);
+  });
 }
 
 template <class T>
 void run(Cuda queue, GroupNormBackward<T> p) {
-  if (p.dgamma || p.dbeta)
-    launch(queue, unsigned((p.channels + kWarpSize - 1) / kWarpSize),
-           dim3(kWarpSize, kRowsOfThreads), sizeof(ParameterSums<Acc<T>>),
-           groupnorm_parameters_kernel<T>, p);
-  if ((p.dx || (p.dresidual && p.relu)) && p.samples > 0)
-    launch(queue, unsigned(p.samples * p.groups), kThreads, sizeof(BlockSum<Acc<T>>),
-           groupnorm_backward_kernel<T>, p);
+  constexpr int N = kPack<T>;
+  bool packs = p.channels % N == 0 && aligned(p.dx, p.dresidual, p.dy, p.x, p.y);
+  bool parameters = p.dgamma || p.dbeta;
+  DeviceScratch<float> partial(queue, parameters ? int64_t(p.samples) * 2 * p.channels : 0);
+  if (p.samples > 0)
+    choose_pack<N>(packs, [&](auto pack) {
+      Tiles t = tiles_of(p.pixels, p.channels, p.groups, pack(), sizeof(T));
+      launch(queue, unsigned(p.samples * t.across), t.block, t.shared_bytes(),
+             groupnorm_backward_kernel<pack(), T>, p, t, partial.data());
+    });
+  if (parameters)
+    sum_partials<2>(queue, {{p.dgamma, p.dbeta}}, partial.data(), p.samples, p.channels);
 }
 
 template void run(Cuda, GroupNormForward<float>);

@@ -1,6 +1,7 @@
 // Group normalisation over channels-last activations (Wu & He 2018): each sample's channels are cut
 // into groups, and each group is normalised by its own mean and biased variance over pixels and
 // channels. With the addition and the ReLU that follow it in a residual network, in the same pass.
+// Backward needs a workspace on CUDA (device_scratch.h): 8 bytes a channel and sample.
 #pragma once
 #include "kernels/types.h"
 

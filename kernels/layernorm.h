@@ -1,4 +1,5 @@
 // Layer normalisation (Ba et al. 2016): each row by its own mean and biased variance.
+// Backward needs a workspace on CUDA (device_scratch.h): 4 MiB up to 65,536 columns.
 #pragma once
 #include "kernels/types.h"
 
@@ -31,5 +32,11 @@ template <class T>
 void run(Cpu, LayerNormForward<T>);
 template <class T>
 void run(Cpu, LayerNormBackward<T>);
+#if defined(HAS_CUDA)
+template <class T>
+void run(Cuda, LayerNormForward<T>);
+template <class T>
+void run(Cuda, LayerNormBackward<T>);
+#endif
 
 }  // namespace autodidact

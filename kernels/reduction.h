@@ -1,5 +1,6 @@
 // Sums over rows, columns or everything, in an order that does not depend on the thread count.
-// Results are Acc<T>.
+// Results are Acc<T>. Sums over rows and over everything need a workspace on CUDA
+// (device_scratch.h): 1 MiB.
 #pragma once
 #include "kernels/types.h"
 
@@ -66,5 +67,19 @@ template <class T>
 void run(Cpu, SpreadRows<T>);
 template <class T>
 void run(Cpu, SpreadCols<T>);
+#if defined(HAS_CUDA)
+template <class T>
+void run(Cuda, SumRows<T>);
+template <class T>
+void run(Cuda, SumCols<T>);
+template <class T>
+void run(Cuda, SumAll<T>);
+template <class T>
+void run(Cuda, SumOfSquares<T>);
+template <class T>
+void run(Cuda, SpreadRows<T>);
+template <class T>
+void run(Cuda, SpreadCols<T>);
+#endif
 
 }  // namespace autodidact

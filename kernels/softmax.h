@@ -1,4 +1,5 @@
 // Softmax, its logarithm, and cross entropy with integer labels, each over the last dimension.
+// Cross entropy needs a workspace on CUDA (device_scratch.h): 4 bytes a row.
 #pragma once
 #include "kernels/types.h"
 
@@ -80,5 +81,19 @@ template <class T>
 void run(Cpu, CrossEntropyForward<T>);
 template <class T>
 void run(Cpu, CrossEntropyBackward<T>);
+#if defined(HAS_CUDA)
+template <class T>
+void run(Cuda, SoftmaxForward<T>);
+template <class T>
+void run(Cuda, SoftmaxBackward<T>);
+template <class T>
+void run(Cuda, LogSoftmaxForward<T>);
+template <class T>
+void run(Cuda, LogSoftmaxBackward<T>);
+template <class T>
+void run(Cuda, CrossEntropyForward<T>);
+template <class T>
+void run(Cuda, CrossEntropyBackward<T>);
+#endif
 
 }  // namespace autodidact

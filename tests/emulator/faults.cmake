@@ -5,7 +5,7 @@ set(fault_sources)
 set(fault_names)
 
 # plant(name file family arguments find replace [find replace ...]): replaces text in kernels/<file> and makes
-# run_<name>(const void*), which runs kernels/<family>.cu with the changed file on a struct <arguments>.
+# run_<name>(queue, arguments), which runs kernels/<family>.cu with the changed file on a struct <arguments>.
 function(plant name file family arguments)
   set(folder ${PROJECT_BINARY_DIR}/faults/${name})
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/${file})
@@ -28,64 +28,64 @@ function(plant name file family arguments)
   file(CONFIGURE OUTPUT ${folder}/kernels/${file} CONTENT "${text}" @ONLY)
   file(CONFIGURE OUTPUT ${folder}/${name}.cu @ONLY CONTENT "#define autodidact planted_${name}
 #include \"kernels/${family}.cu\"
-void run_${name}(const void* p) { run(autodidact::Cuda{}, *static_cast<const autodidact::${arguments}*>(p)); }
+void run_${name}(const void* queue, const void* p) {
+  run(*static_cast<const autodidact::Cuda*>(queue), *static_cast<const autodidact::${arguments}*>(p));
+}
 ")
   set(fault_sources ${fault_sources} ${folder}/${name}.cu PARENT_SCOPE)
   set(fault_names ${fault_names} ${name} PARENT_SCOPE)
 endfunction()
 
 # ---- barriers
-plant(first_barrier_removed reduce.h groupnorm GroupNormForward<float>
+plant(first_barrier_removed reduce.h layernorm LayerNormForward<float>
   [=[__syncthreads();  // the previous]=] [=[// the previous]=])
-plant(second_barrier_removed reduce.h groupnorm GroupNormForward<float>
-  [=[memory.warp[warp] = v;
-  __syncthreads();]=] [=[memory.warp[warp] = v;]=])
-plant(tree_barrier_removed groupnorm.cu groupnorm GroupNormBackward<float>
-  [=[    __syncthreads();
-    if (row < half) {]=] [=[    if (row < half) {]=])
-plant(barrier_for_half_of_the_rows groupnorm.cu groupnorm GroupNormBackward<float>
-  [=[    __syncthreads();
-    if (row < half) {]=] [=[    if (row < 2 * half) __syncthreads();
-    if (row < half) {]=])
+plant(second_barrier_removed reduce.h layernorm LayerNormForward<float>
+  [=[memory.warp[first + warp] = v;
+  __syncthreads();]=] [=[memory.warp[first + warp] = v;]=])
+plant(columns_barrier_removed columns.h groupnorm GroupNormBackward<float>
+  [=[* width + x] = v[k];
+  __syncthreads();]=] [=[* width + x] = v[k];]=])
+plant(barrier_for_half_of_the_rows columns.h groupnorm GroupNormBackward<float>
+  [=[* width + x] = v[k];
+  __syncthreads();]=] [=[* width + x] = v[k];
+  if (threadIdx.y < blockDim.y / 2) __syncthreads();]=])
 plant(threads_leave_before_the_barrier groupnorm.cu groupnorm GroupNormBackward<float>
-  [=[  sums.dgamma[row][lane] = dgamma;]=] [=[  if (c >= p.channels) return;
-  sums.dgamma[row][lane] = dgamma;]=])
-plant(one_warp_skips_the_sum groupnorm.cu groupnorm GroupNormForward<float>
-  [=[A mean = block_sum(sum, memory) / A(g.size);
-  for]=] [=[A mean = threadIdx.x < 224 ? block_sum(sum, memory) / A(g.size) : A(0);
+  [=[  if (!p.dx && !(y && p.dresidual)) return;]=] [=[  if (int(threadIdx.x) * N >= k.channels) return;]=])
+plant(one_warp_skips_the_sum layernorm.cu layernorm LayerNormForward<float>
+  [=[float mean = row_sum(total, memory) / float(p.cols);
+  for]=] [=[float mean = threadIdx.x < 64 ? row_sum(total, memory) / float(p.cols) : 0.0f;
   for]=])
 
 # ---- warps
-plant(mask_of_half_a_warp reduce.h groupnorm GroupNormForward<float>
+plant(mask_of_half_a_warp reduce.h layernorm LayerNormForward<float>
   [=[__shfl_xor_sync(~0u,]=] [=[__shfl_xor_sync(0xffffu,]=])
-plant(mask_without_the_last_lane reduce.h groupnorm GroupNormForward<float>
+plant(mask_without_the_last_lane reduce.h layernorm LayerNormForward<float>
   [=[__shfl_xor_sync(~0u,]=] [=[__shfl_xor_sync(threadIdx.x % 32 == 31 ? ~0u : 0x7fffffffu,]=])
-plant(shuffle_in_a_branch reduce.h groupnorm GroupNormForward<float>
-  [=[return warp_sum(lane < warps ? memory.warp[lane] : T(0));]=]
-  [=[return lane < warps ? warp_sum(memory.warp[lane]) : T(0);]=])
-plant(shuffle_starts_too_near reduce.h groupnorm GroupNormForward<float>
+plant(shuffle_in_a_branch reduce.h layernorm LayerNormForward<float>
+  [=[return warp_reduce<Op>(lane < warps ? memory.warp[first + lane] : Op::template nothing<T>());]=]
+  [=[return lane < warps ? warp_reduce<Op>(memory.warp[first + lane]) : Op::template nothing<T>();]=])
+plant(shuffle_starts_too_near reduce.h layernorm LayerNormForward<float>
   [=[distance = kWarpSize / 2;]=] [=[distance = kWarpSize / 4;]=])
 
 # ---- shared memory
-plant(shared_read_before_written reduce.h groupnorm GroupNormForward<float>
+plant(shared_read_before_written reduce.h layernorm LayerNormForward<float>
   [=[lane < warps ? memory]=] [=[lane <= warps ? memory]=])
-plant(shared_index_off_by_one reduce.h groupnorm GroupNormForward<float>
-  [=[memory.warp[warp] = v;]=] [=[memory.warp[warp + 1] = v;]=])
-plant(shared_memory_too_small groupnorm.cu groupnorm GroupNormBackward<float>
-  [=[sizeof(ParameterSums<Acc<T>>),]=] [=[sizeof(ParameterSums<Acc<T>>) / 2,]=])
-plant(shared_row_off_by_one groupnorm.cu groupnorm GroupNormBackward<float>
-  [=[sums.dbeta[row][lane] += sums.dbeta[row + half][lane];]=]
-  [=[sums.dbeta[row][lane] += sums.dbeta[row + half + 1][lane];]=])
-plant(all_lanes_write_the_sum reduce.h groupnorm GroupNormForward<float>
+plant(shared_index_off_by_one reduce.h layernorm LayerNormForward<float>
+  [=[memory.warp[first + warp] = v;]=] [=[memory.warp[first + warp + 1] = v;]=])
+plant(shared_memory_too_small layernorm.cu layernorm LayerNormForward<float>
+  [=[block, sizeof(RowMemory<float>),]=] [=[block, sizeof(RowMemory<float>) / 2,]=])
+plant(shared_row_off_by_one columns.h reduction SumRows<float>
+  [=[v[k] += memory[(s * K + k) * width + x];]=] [=[v[k] += memory[(s * K + k + 1) * width + x];]=])
+plant(all_lanes_write_the_sum reduce.h layernorm LayerNormForward<float>
   [=[if (lane == 0) memory]=] [=[memory]=])
 
 # ---- global memory
-plant(loop_one_too_far groupnorm.cu groupnorm GroupNormBackward<float>
-  [=[r < int64_t(p.samples) * p.pixels;]=] [=[r <= int64_t(p.samples) * p.pixels;]=])
-plant(channels_unchecked groupnorm.cu groupnorm GroupNormBackward<float>
-  [=[  if (row == 0 && c < p.channels) {]=] [=[  if (row == 0) {]=])
-plant(every_thread_writes_the_mean groupnorm.cu groupnorm GroupNormForward<float>
-  [=[  if (threadIdx.x == 0) {]=] [=[  {]=])
+plant(loop_one_too_far columns.h reduction SumRows<float>
+  [=[begin + k.grain : k.rows);]=] [=[begin + k.grain : k.rows + 1);]=])
+plant(channels_unchecked columns.h reduction SumRows<float>
+  [=[  if (threadIdx.y > 0 || c >= cols) return;]=] [=[  if (threadIdx.y > 0) return;]=])
+plant(every_thread_writes_the_mean layernorm.cu layernorm LayerNormForward<float>
+  [=[  if (threadIdx.x > 0 || cols == 0) return;]=] [=[  if (cols == 0) return;]=])
 plant(pack_over_the_end elementwise.cu elementwise ScaleShift<float>
   [=[if (i + N <= n)]=] [=[if (i < n)]=] [=[
 UNARY_OPS(UNARY)]=] "" [=[
@@ -102,10 +102,10 @@ plant(two_blocks_one_output augment.cu augment Augment<float>
 # ---- values
 plant(flip_off_by_one augment.cu augment Augment<float>
   [=[p.size - 1 - from.col]=] [=[p.size - from.col]=])
-plant(mean_over_one_less groupnorm.cu groupnorm GroupNormForward<float>
-  [=[A mean = block_sum(sum, memory) / A(g.size);]=] [=[A mean = block_sum(sum, memory) / A(g.size - 1);]=])
+plant(mean_over_one_less layernorm.cu layernorm LayerNormForward<float>
+  [=[float mean = row_sum(total, memory) / float(p.cols);]=] [=[float mean = row_sum(total, memory) / float(p.cols - 1);]=])
 plant(term_of_dx_dropped groupnorm.cu groupnorm GroupNormBackward<float>
-  [=[ - xhat * mean_with_xhat]=] "")
+  [=[b[c] = float(-rstd * rstd * rstd * h_x / m);]=] [=[b[c] = 0;]=])
 
 foreach(name ${fault_names})
   string(APPEND fault_list "FAULT(${name})\n")

@@ -21,9 +21,9 @@ __global__ void where_kernel(Where* y) {
 }
 
 __global__ void sums_kernel(float* y, const float* x) {
-  auto& memory = shared<BlockSum<float>>();
+  auto& memory = shared<RowMemory<float>>();
   float v = x[blockIdx.x * blockDim.x + threadIdx.x];
-  float sum = block_sum(v, memory), squares = block_sum(v * v, memory);
+  float sum = row_sum(v, memory), squares = row_sum(v * v, memory);
   if (threadIdx.x == 0) y[2 * blockIdx.x] = sum, y[2 * blockIdx.x + 1] = squares;
 }
 
@@ -99,14 +99,14 @@ TEST_CASE("emulator: each thread of each block runs once and knows its place") {
   }
 }
 
-TEST_CASE("emulator: block_sum of every block size, the same bytes under every schedule") {
+TEST_CASE("emulator: row_sum of every block size, the same bytes under every schedule") {
   for (unsigned threads : {32u, 64u, 96u, 256u, 1024u}) {
     std::vector<float> x(3 * threads), first;
     for (size_t i = 0; i < x.size(); ++i) x[i] = std::sin(float(i));
     for (uint64_t seed : kSchedules) {
       emulator::set_schedule(seed);
       std::vector<float> y(6);
-      launch(Cuda{}, 3, threads, sizeof(BlockSum<float>), sums_kernel, y.data(), x.data());
+      launch(Cuda{}, 3, threads, sizeof(RowMemory<float>), sums_kernel, y.data(), x.data());
       for (unsigned b = 0; b < 3; ++b) {
         double sum = 0, squares = 0;
         for (unsigned t = 0; t < threads; ++t) {

@@ -6,17 +6,19 @@
 #include "kernels/augment.h"
 #include "kernels/elementwise.h"
 #include "kernels/groupnorm.h"
+#include "kernels/layernorm.h"
+#include "kernels/reduction.h"
 
 using namespace autodidact;
 using namespace autodidact::test;
 
-#define FAULT(name) void run_##name(const void* arguments);
+#define FAULT(name) void run_##name(const void* queue, const void* arguments);
 #include "faults/list.inc"
 #undef FAULT
 
 namespace {
 
-using Run = void (*)(const void*);
+using Run = void (*)(const void*, const void*);
 const std::map<std::string, Run>& planted() {
   static const std::map<std::string, Run> all = {
 #define FAULT(name) {#name, run_##name},
@@ -35,19 +37,21 @@ template <class Kernel>
 Verdict judge(Run fault, Kernel kernel) {
   auto healthy = [&](auto queue, auto& b) { kernel([&](auto p) { run(queue, p); }, b); };
   auto faulty = [&](auto queue, auto& b) {
-    kernel([&](auto p) { fault ? fault(&p) : run(queue, p); }, b);
+    kernel([&](auto p) { fault ? fault(&queue, &p) : run(queue, p); }, b);
   };
   return judge_device<float>(healthy, faulty);
 }
 
+// A row is three warps, and two rows a block.
 Verdict forward(Run fault) {
-  Values x = random_values(kElements, 1, 1, 0.5), gamma = random_values(kChannels, 2, 0.3, 1);
-  Values beta = random_values(kChannels, 3);
+  constexpr int kRows = 3, kCols = 300;
+  Values x = random_values(kRows * kCols, 1, 1, 0.5), gamma = random_values(kCols, 2, 0.3, 1);
+  Values beta = random_values(kCols, 3);
   return judge(fault, [&]<template <class> class B, class T>(auto call, B<T>& b) {
-    T* y = b.out(kElements);
-    Acc<T>*mean = b.out_acc(kSamples * kGroups, largest(x)), *rstd = b.out_acc(kSamples * kGroups);
-    call(GroupNormForward<T>{y, mean, rstd, b.in(x), b.in_acc(gamma), b.in_acc(beta), nullptr,
-                             kSamples, kPixels, kChannels, kGroups, 1e-5f, false});
+    T* y = b.out(kRows * kCols);
+    Acc<T>*mean = b.out_acc(kRows, largest(x)), *rstd = b.out_acc(kRows);
+    call(LayerNormForward<T>{y, mean, rstd, b.in(x), b.in_acc(gamma), b.in_acc(beta), kRows, kCols,
+                             1e-5f});
   });
 }
 
@@ -61,6 +65,14 @@ Verdict backward(Run fault) {
     call(GroupNormBackward<T>{dx, dgamma, dbeta, nullptr, b.in(dy), b.in(x), nullptr,
                               b.in_acc(gamma), b.in_acc(mean), b.in_acc(rstd), kSamples, kPixels,
                               kChannels, kGroups, false});
+  });
+}
+
+// Two chunks of rows.
+Verdict columns(Run fault) {
+  Values x = random_values(kElements, 1);
+  return judge(fault, [&]<template <class> class B, class T>(auto call, B<T>& b) {
+    call(SumRows<T>{b.out_acc(kChannels, 1), b.in(x), kSamples * kPixels, kChannels});
   });
 }
 
@@ -110,7 +122,7 @@ struct Case {
 const Case kCases[] = {
     {"first_barrier_removed", forward, "no __syncthreads between them"},
     {"second_barrier_removed", forward, "no __syncthreads between them"},
-    {"tree_barrier_removed", backward, "no __syncthreads between them"},
+    {"columns_barrier_removed", backward, "no __syncthreads between them"},
     {"barrier_for_half_of_the_rows", backward, "a barrier that not all threads reach"},
     {"threads_leave_before_the_barrier", backward, "a barrier that not all threads reach"},
     {"one_warp_skips_the_sum", forward, "a barrier that not all threads reach"},
@@ -120,11 +132,11 @@ const Case kCases[] = {
     {"shuffle_starts_too_near", forward, nullptr},
     {"shared_read_before_written", forward, "which nothing has written"},
     {"shared_index_off_by_one", forward, "which nothing has written"},
-    {"shared_memory_too_small", backward, "shared<T>() needs"},
-    {"shared_row_off_by_one", backward, "reads outside of shared memory"},
+    {"shared_memory_too_small", forward, "shared<T>() needs"},
+    {"shared_row_off_by_one", columns, "reads outside of shared memory"},
     {"all_lanes_write_the_sum", forward, "no __syncwarp between them"},
-    {"loop_one_too_far", backward, "reads outside of a buffer"},
-    {"channels_unchecked", backward, "writes outside of a buffer"},
+    {"loop_one_too_far", columns, "reads outside of a buffer"},
+    {"channels_unchecked", columns, "writes outside of a buffer"},
     {"every_thread_writes_the_mean", forward, "no __syncwarp between them"},
     {"pack_over_the_end", scale, "outside of a buffer"},
     {"packs_overlap", scale, "no __syncwarp between them"},
@@ -137,8 +149,8 @@ const Case kCases[] = {
 
 }  // namespace
 
-TEST_CASE("planted faults: without one the four proof calls are clean") {
-  for (auto run : {forward, backward, scale, augment}) {
+TEST_CASE("planted faults: without one the five proof calls are clean") {
+  for (auto run : {forward, backward, columns, scale, augment}) {
     Verdict v = run(nullptr);
     INFO(v.findings);
     CHECK(v.good());
