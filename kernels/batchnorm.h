@@ -1,7 +1,8 @@
 // Batch normalisation over channels-last activations (Ioffe & Szegedy 2015), rows = samples x
 // pixels, with the addition and the ReLU that follow it in a residual network in the same pass.
 // A split batch (MoCo's shuffling BN on one device) normalises each of `splits` equal runs of rows
-// by its own statistics.
+// by its own statistics. Forward and backward need a workspace on CUDA (device_scratch.h): 1 MiB
+// and 20 bytes a channel and split.
 #pragma once
 #include "kernels/types.h"
 
@@ -61,5 +62,13 @@ template <class T>
 void run(Cpu, BatchNormInference<T>);
 template <class T>
 void run(Cpu, BatchNormBackward<T>);
+#if defined(HAS_CUDA)
+template <class T>
+void run(Cuda, BatchNormForward<T>);
+template <class T>
+void run(Cuda, BatchNormInference<T>);
+template <class T>
+void run(Cuda, BatchNormBackward<T>);
+#endif
 
 }  // namespace autodidact

@@ -69,5 +69,19 @@ template <class T>
 void run(Cpu, GlobalAvgPoolForward<T>);
 template <class T>
 void run(Cpu, GlobalAvgPoolBackward<T>);
+#if defined(HAS_CUDA)
+template <class T>
+void run(Cuda, MaxPoolForward<T>);
+template <class T>
+void run(Cuda, MaxPoolBackward<T>);
+template <class T>
+void run(Cuda, AvgPoolForward<T>);
+template <class T>
+void run(Cuda, AvgPoolBackward<T>);
+template <class T>
+void run(Cuda, GlobalAvgPoolForward<T>);
+template <class T>
+void run(Cuda, GlobalAvgPoolBackward<T>);
+#endif
 
 }  // namespace autodidact
