@@ -87,11 +87,12 @@ HWY_AFTER_NAMESPACE();
 namespace autodidact {
 namespace plain {
 
+// The average is written with fma so that every class and device gives the same bits.
 template <class T>
 void write_weights(T* w, T* ema, bf16* copy, T m, T value, int64_t i) {
   w[i] = value;
   if (copy) copy[i] = bf16(float(value));
-  if (ema) ema[i] = m * ema[i] + (1 - m) * value;
+  if (ema) ema[i] = fma(m, ema[i], (1 - m) * value);
 }
 
 template <class T>
@@ -132,7 +133,7 @@ template <class T>
 void body(EmaUpdate<T> p) {
   T m = T(p.step->ema_momentum);
   parallel_for(p.n, kElementGrain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) p.ema[i] = m * p.ema[i] + (1 - m) * p.w[i];
+    for (int64_t i = begin; i < end; ++i) p.ema[i] = fma(m, p.ema[i], (1 - m) * p.w[i]);
   });
 }
 

@@ -2,7 +2,8 @@
 // (EMA) weights lie at the same offsets. A table of segments, one per parameter, carries what
 // differs between parameters. One pass reads the gradient and writes everything, the bf16 copy of
 // the weights included; LARS takes one pass before it for the norms. What changes from step to step
-// lies in the queue's memory, so that a captured step can be replayed.
+// lies in the queue's memory, so that a captured step can be replayed, and so do the segments. On
+// CUDA LarsTrust needs a workspace (device_scratch.h): 256 bytes a segment.
 #pragma once
 #include "kernels/types.h"
 
@@ -85,5 +86,15 @@ template <class T>
 void run(Cpu, AdamwUpdate<T>);
 template <class T>
 void run(Cpu, EmaUpdate<T>);
+#if defined(HAS_CUDA)
+template <class T>
+void run(Cuda, SgdUpdate<T>);
+template <class T>
+void run(Cuda, LarsTrust<T>);
+template <class T>
+void run(Cuda, AdamwUpdate<T>);
+template <class T>
+void run(Cuda, EmaUpdate<T>);
+#endif
 
 }  // namespace autodidact
