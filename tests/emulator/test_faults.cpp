@@ -123,7 +123,7 @@ const Case kCases[] = {
     {"first_barrier_removed", forward, "no __syncthreads between them"},
     {"second_barrier_removed", forward, "no __syncthreads between them"},
     {"columns_barrier_removed", backward, "no __syncthreads between them"},
-    {"barrier_for_half_of_the_rows", backward, "a barrier that not all threads reach"},
+    {"barrier_for_half_of_the_rows", backward, "threads wait at different barriers"},
     {"threads_leave_before_the_barrier", backward, "a barrier that not all threads reach"},
     {"one_warp_skips_the_sum", forward, "a barrier that not all threads reach"},
     {"mask_of_half_a_warp", forward, "is not in the mask"},
