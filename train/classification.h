@@ -35,7 +35,9 @@ class Classification : public Method {
  public:
   Classification(const ClassificationKeys& keys, std::vector<std::string> outputs,
                  Rotation rotation, uint64_t seed, Dtype dtype);
-  Tensor loss(const Batch& batch, Metrics& metrics) override;
+  void prepare(NetworkInput& in, const Batch& batch) override;
+  Tensor loss(const NetworkInput& in) override;
+  Metrics metrics() const override;
   Metrics evaluate(const DatasetPtr& data) override;
   Encoder& encoder() override { return *model_.encoder; }
   Tensor logits(const Tensor& images) const override { return model_(images); }
@@ -51,6 +53,7 @@ class Classification : public Method {
   Augmentation augmentation_;
   Dtype dtype_;
   Classifier model_;
+  Tensor loss_, logits_, labels_;  // of the last step, without its tape
 };
 
 }  // namespace autodidact

@@ -27,9 +27,13 @@ struct DataFacts {
 class Method {
  public:
   virtual ~Method() = default;
-  // Scalar, with its tape; metrics are means over the batch. Draws depend on (seed, batch.epoch,
-  // sample) alone.
-  virtual Tensor loss(const Batch& batch, Metrics& metrics) = 0;
+  // What the network is given of a batch, on the device of its weights; `in`'s memory is used again.
+  // Draws depend on (seed, batch.epoch, sample) alone.
+  virtual void prepare(NetworkInput& in, const Batch& batch) = 0;
+  // Scalar, with its tape. Reads nothing back: the loop may capture it (engine/graph.h).
+  virtual Tensor loss(const NetworkInput& in) = 0;
+  // Of what the last loss, or its last replay, was computed from; means over the batch.
+  virtual Metrics metrics() const = 0;
   // On untouched pictures with the tape off and layers in evaluation mode (the loop sees to both).
   virtual Metrics evaluate(const DatasetPtr& data) = 0;
   // What judging and predicting see.

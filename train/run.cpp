@@ -1,7 +1,6 @@
 #include "train/run.h"
 #include <chrono>
 #include <sstream>
-#include "engine/arena.h"
 
 namespace autodidact {
 namespace {
@@ -43,6 +42,7 @@ struct Assembly {
         make_method(request.method, recipe, {data.side, data.train->classes(), uint64_t(keys.seed)},
                     dtype_of_name(keys.dtype));
     recipe.check_all_known();
+    move_to(*method, request.device);
     parameters = Parameters(*method, dtype_of_name(keys.dtype));
     if (!keys.init.empty()) load_encoder();
     if (keys.freeze == "encoder") {
@@ -126,7 +126,8 @@ RunResult train_run(const RunRequest& request, Progress& progress) {
                     *a.optimizer, *a.loader,
                     a.data.test,  run,
                     progress,     a.keys.freeze == "encoder",
-                    a.facts(),    request.graph_file};
+                    a.facts(),    request.graph_file,
+                    request.replay};
   RunResult result{run_loop(training, a.loop), a.keys.seed, a.recipe.resolved()};
   std::string bad;
   for (const BadFile& b : a.loader->bad_files()) bad += b.reason + "\n";
@@ -147,23 +148,25 @@ DryRun dry_run(const RunRequest& request) {
   d.steps = a.loader->batches_per_epoch() * a.loop.epochs;
   d.resolved = a.recipe.resolved();
   constexpr int kWarm = 1, kTimed = 4;
-  cpu_arena().reset_peak();
   auto begin = std::chrono::steady_clock::now();
+  NetworkInput in;
   for (int i = 0; i < kWarm + kTimed; ++i) {
     if (i == kWarm) begin = std::chrono::steady_clock::now();
-    Metrics m;
-    backward(a.method->loss(a.loader->next(), m));
+    a.method->prepare(in, a.loader->next());
+    backward(a.method->loss(in));
     a.optimizer->update(0);
+    synchronize(request.device);
   }
   double step =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / kTimed;
   d.seconds_per_epoch = step * double(a.loader->batches_per_epoch());
-  d.peak_bytes = cpu_arena().peak();
+  d.peak_bytes = memory_peak(request.device);
   return d;
 }
 
-LoadedMethod load_method(const std::string& path, bool untrained) {
+LoadedMethod load_method(const std::string& path, Device device, bool untrained) {
   LoadedMethod loaded;
+  loaded.device = device;
   std::string file = find_checkpoint(path);
   loaded.checkpoint = read_checkpoint(file);
   auto fact = [&](const char* name) {
@@ -183,6 +186,7 @@ LoadedMethod load_method(const std::string& path, bool untrained) {
   loaded.method = make_method(loaded.name, loaded.recipe, data, Dtype::f32);
   if (!untrained)
     load_strict(*loaded.method, loaded.checkpoint.file, {.may_be_extra = {"optimizer"}}, file);
+  move_to(*loaded.method, device);
   return loaded;
 }
 

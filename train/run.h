@@ -25,6 +25,8 @@ struct RunRequest {
   std::string out;
   RunDirectory::Existing existing = RunDirectory::Existing::refuse;
   std::string graph_file;
+  Device device = Device::cpu;
+  Replay replay = Replay::always;
 };
 
 struct RunResult {
@@ -51,9 +53,10 @@ struct LoadedMethod {
   Recipe recipe;
   Checkpoint checkpoint;
   int side = 0;  // of its pictures
+  Device device = Device::cpu;
 };
 // path: a checkpoint or a run directory. untrained: the weights the run began with instead of the
 // checkpoint's.
-LoadedMethod load_method(const std::string& path, bool untrained = false);
+LoadedMethod load_method(const std::string& path, Device device, bool untrained = false);
 
 }  // namespace autodidact

@@ -23,15 +23,16 @@ void run_doctor(const Common& common) {
                                              : "for storage only: this CPU class computes in f32");
   text += fmt::format("threads    {}\n", cpu["threads"].get<int>());
   text += fmt::format("memory     {:.1f} GiB\n", e["memory_bytes"].get<double>() / double(1 << 30));
-  bool usable = gpu["usable"].get<bool>();
-  text += fmt::format("GPU        {}{}\n",
-                      usable ? fmt::format("{} usable", gpu["count"].get<int>())
-                             : "not used: " + text_of(gpu["reason"]),
+  bool usable = gpu["usable"].get<bool>(), emulated = gpu["emulated"].get<bool>();
+  std::string use = !usable    ? "not used: " + text_of(gpu["reason"])
+                    : emulated ? "emulated, for tests: used with --device emulated alone"
+                               : fmt::format("{} usable", gpu["count"].get<int>());
+  text += fmt::format("GPU        {}{}\n", use,
                       gpu["driver"].is_null() ? "" : " (driver: " + text_of(gpu["driver"]) + ")");
   text += "libraries ";
   for (auto& [name, version] : e["libraries"].items())
     text += fmt::format(" {} {}", name, text_of(version));
-  nlohmann::ordered_json object = {{"command", "doctor"}, {"device", usable ? "cuda" : "cpu"}};
+  nlohmann::ordered_json object = {{"command", "doctor"}, {"device", usable && !emulated ? "cuda" : "cpu"}};
   object.update(e);
   print_result(common, text + "\n", object);
 }

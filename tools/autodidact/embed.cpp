@@ -19,14 +19,14 @@ struct Options {
 void run_embed(const Common& common, const Options& o) {
   auto begin = std::chrono::steady_clock::now();
   check_feature_file(o.out);  // before the work
-  LoadedMethod loaded = load_method(o.checkpoint, o.untrained);
+  Progress progress(common.quiet ? Loudness::quiet : Loudness::normal);
+  LoadedMethod loaded = load_method(o.checkpoint, device_of(common, progress), o.untrained);
   Subject subject = subject_of(loaded);
   DatasetPtr data = open_dataset(o.data, {.split = o.split, .side = loaded.side});
   if (o.untrained)
     estimate_batch_statistics(loaded.method->encoder(), data, subject.normalization, loaded.side,
-                              1);
+                              1, loaded.device);
   Features f = features_of(subject, data, {o.block}, o.pooling);
-  Progress progress(common.quiet ? Loudness::quiet : Loudness::normal);
   for (const BadFile& b : f.bad_files)
     progress.warn(b.reason + ": the row is that of another picture");
   write_features(o.out, f, *data, subject);
@@ -39,7 +39,7 @@ void run_embed(const Common& common, const Options& o) {
                {{"command", "embed"},
                 {"seed", 0},
                 {"seconds", seconds},
-                {"device", "cpu"},
+                {"device", device_name(loaded.device)},
                 {"protocol", protocol},
                 {"out", o.out},
                 {"pictures", data->size()},
@@ -71,6 +71,7 @@ void add_embed(CLI::App& app, Common& common) {
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
   c->add_flag("--untrained", o->untrained, "the same network at its initial weights");
+  add_device(*c, common);
   add_common(*c, common);
   c->callback([o, &common] { run_embed(common, *o); });
 }

@@ -33,8 +33,10 @@ struct Judging {
   std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
   OpenedSubject opened;
 
-  Judging(const Common& common, const SubjectRequest& request)
-      : progress(common.quiet ? Loudness::quiet : Loudness::normal), opened(open_subject(request)) {
+  Judging(const Common& common, SubjectRequest request)
+      : progress(common.quiet ? Loudness::quiet : Loudness::normal) {
+    request.device = device_of(common, progress);
+    opened = open_subject(request);
     if (!opened.notes.empty()) progress.say(opened.notes.substr(0, opened.notes.size() - 1));
   }
   Say say() {
@@ -48,7 +50,8 @@ struct Judging {
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     return {{"command", "evaluate"}, {"what", what},        {"subject", opened.subject.what},
             {"data", opened.data},   {"seed", opened.seed}, {"seconds", seconds},
-            {"device", "cpu"},       {"protocol", protocol}};
+            {"device", device_name(opened.subject.device)},
+            {"protocol", protocol}};
   }
 };
 
@@ -181,6 +184,7 @@ CLI::App* add_judging(CLI::App& evaluate, const char* name, const char* what,
   c->add_flag("--untrained", o->subject.untrained, "the same network at its initial weights");
   c->add_option("--seed", o->subject.seed,
                 "of an untrained network's weights (default: the run's)");
+  add_device(*c, common);
   add_common(*c, common);
   return c;
 }

@@ -23,6 +23,18 @@ void add_common(CLI::App& command, Common& common) {
   });
 }
 
+void add_device(CLI::App& command, Common& common) {
+  command
+      .add_option("--device", common.device,
+                  "auto, cpu, cuda or, in the build for tests, emulated; auto: a GPU if it is usable")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda", "emulated"}))
+      ->capture_default_str();
+}
+
+Device device_of(const Common& common, Progress& progress) {
+  return choose_device(common.device, [&](const std::string& m) { progress.warn(m); });
+}
+
 void print_result(const Common& common, const std::string& text,
                   const nlohmann::ordered_json& object) {
   // File names in results may be any bytes: replace what is not UTF-8 rather than fail.

@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 #include <filesystem>
 #include <memory>
-#include "engine/arena.h"
+#include "engine/memory.h"
 #include "kernels/parallel.h"
 #include "tools/autodidact/command.h"
 #include "train/run.h"
@@ -15,7 +15,7 @@ struct Options {
   std::string method, recipe, data, out, init, freeze, dtype, graph;
   std::vector<std::string> sets;
   int64_t seed = -1;
-  bool resume = false, overwrite = false, dry = false;
+  bool resume = false, overwrite = false, dry = false, replay = true;
 };
 
 std::string out_of(const Options& o) { return o.out.empty() ? "runs/" + o.method : o.out; }
@@ -56,26 +56,30 @@ void run_train(const Common& common, const Options& o) {
   RunRequest request{o.method, recipe_of(o), out_of(o), RunDirectory::Existing::refuse, o.graph};
   if (o.resume) request.existing = RunDirectory::Existing::resume;
   if (o.overwrite) request.existing = RunDirectory::Existing::overwrite;
-  if (o.dry) return print_dry_run(common, request);
   Progress progress(common.quiet     ? Loudness::quiet
                     : common.verbose ? Loudness::verbose
                                      : Loudness::normal);
+  request.device = device_of(common, progress);
+  request.replay = o.replay ? Replay::always : Replay::never;
+  if (o.dry) return print_dry_run(common, request);
   RunResult run = train_run(request, progress);
   const LoopResult& r = run.loop;
+  size_t peak = memory_peak(request.device);
+  if (request.device == Device::cpu) peak += scratch_high_water();
   nlohmann::ordered_json object = {{"command", "train"},
                                    {"method", o.method},
                                    {"run", request.out},
                                    {"steps", r.steps},
                                    {"seed", run.seed},
                                    {"seconds", r.seconds},
-                                   {"device", "cpu"},
+                                   {"device", device_name(request.device)},
                                    {"protocol", run.resolved},
                                    {"images_per_second", r.images_per_second},
-                                   {"peak_bytes", cpu_arena().peak() + scratch_high_water()}};
+                                   {"peak_bytes", peak}};
   std::string text = fmt::format(
       "{}: {} steps in {}, {:.0f} pictures a second, {:.0f} MB of tensors at the peak\n",
       request.out, r.steps, duration_text(r.seconds), r.images_per_second,
-      double(cpu_arena().peak() + scratch_high_water()) / 1e6);
+      double(peak) / 1e6);
   for (auto& [name, value] : r.last) {
     object[name] = value;
     text += fmt::format("  {:<16} {:.4f}\n", name, value);
@@ -112,6 +116,9 @@ void add_train(CLI::App& app, Common& common) {
   c->add_flag("--overwrite", o->overwrite, "start anew in an existing run directory")
       ->excludes(resume);
   c->add_flag("--dry-run", o->dry, "say what would happen: data, parameters, memory, time");
+  c->add_flag("!--no-capture", o->replay,
+              "on a GPU, launch every kernel of every step instead of replaying a captured step");
+  add_device(*c, common);
   add_common(*c, common);
   c->callback([o, &common] { run_train(common, *o); });
 }

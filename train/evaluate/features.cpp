@@ -41,7 +41,9 @@ std::vector<Tensor> outputs_at(const Encoder& encoder, const Tensor& images,
   return wanted;
 }
 
-Tensor black_picture(int side) { return zeros({1, side, side, 3}); }
+Tensor black_picture(int side, Device device) {
+  return zeros({1, side, side, 3}, Dtype::f32, device);
+}
 
 }  // namespace
 
@@ -60,11 +62,11 @@ Features features_of(const Subject& subject, const DatasetPtr& data,
   f.labels.reserve(size_t(n));
   for (int64_t done = 0; done < n;) {
     const Batch& batch = loader.next();
-    Tensor images =
-        normalize(batch.images.data(), batch.count, batch.side, subject.normalization, Dtype::f32);
+    Tensor images = normalize(batch.images.data(), batch.count, batch.side, subject.normalization,
+                              Dtype::f32, subject.device);
     std::vector<Tensor> outputs = outputs_at(*subject.encoder, images, places);
     for (size_t b = 0; b < blocks.size(); ++b) {
-      const Tensor& y = outputs[b];
+      const Tensor y = to_device(outputs[b], Device::cpu);
       if (f.blocks.size() == b) {
         const int grid = grid_for(y.shape, pooling.most_grid, pooling.most_dims);
         f.blocks.push_back({blocks[b], Shape(y.shape.begin() + 1, y.shape.end()), grid,
@@ -97,7 +99,7 @@ std::vector<std::vector<std::string>> groups_in_memory(const Subject& subject, i
                                                        const std::vector<std::string>& blocks,
                                                        const Pooling& pooling) {
   constexpr int64_t kBytes = int64_t(1) << 30;
-  std::vector<Tensor> outputs = outputs_at(*subject.encoder, black_picture(subject.side),
+  std::vector<Tensor> outputs = outputs_at(*subject.encoder, black_picture(subject.side, subject.device),
                                            places_of(*subject.encoder, blocks));
   std::vector<std::vector<std::string>> groups;
   int64_t bytes = 0;
@@ -113,7 +115,7 @@ std::vector<std::vector<std::string>> groups_in_memory(const Subject& subject, i
 }
 
 bool estimate_batch_statistics(Encoder& encoder, const DatasetPtr& train, const Normalization& n,
-                               int side, uint64_t seed) {
+                               int side, uint64_t seed, Device device) {
   set_training(encoder, false);
   const auto tensors = named_tensors(encoder);
   const bool has_any = std::any_of(tensors.begin(), tensors.end(), [](const NamedTensor& t) {
@@ -127,7 +129,8 @@ bool estimate_batch_statistics(Encoder& encoder, const DatasetPtr& train, const 
   set_training(encoder, true);
   for (int i = 0; i < 64; ++i) {
     const Batch& batch = loader.next();
-    encoder.features(normalize(batch.images.data(), batch.count, batch.side, n, Dtype::f32));
+    encoder.features(
+        normalize(batch.images.data(), batch.count, batch.side, n, Dtype::f32, device));
   }
   set_training(encoder, false);
   return true;

@@ -14,6 +14,7 @@ struct Subject {
   const Encoder* encoder = nullptr;
   Normalization normalization;
   int side = 0;  // of the pictures it takes
+  Device device = Device::cpu;  // of its weights
 };
 
 // The name of the encoder's pooled output, which heads are put on, beside those of its blocks.
@@ -59,6 +60,6 @@ std::vector<std::vector<std::string>> groups_in_memory(const Subject& subject, i
 // in training mode. The momentum of 0.1 leaves 0.9^64 = 0.1 % of the initial values. A network
 // without running statistics is left alone; returns whether it has any. Leaves evaluation mode on.
 bool estimate_batch_statistics(Encoder& encoder, const DatasetPtr& train, const Normalization& n,
-                               int side, uint64_t seed);
+                               int side, uint64_t seed, Device device = Device::cpu);
 
 }  // namespace autodidact

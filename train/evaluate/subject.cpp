@@ -16,12 +16,12 @@ DatasetPtr held(const DatasetPtr& data, int side) {
 Subject subject_of(LoadedMethod& loaded) {
   set_training(*loaded.method, false);
   return {fmt::format("{}, step {}", loaded.name, loaded.checkpoint.step),
-          &loaded.method->encoder(), loaded.method->normalization(), loaded.side};
+          &loaded.method->encoder(), loaded.method->normalization(), loaded.side, loaded.device};
 }
 
 OpenedSubject open_subject(const SubjectRequest& request) {
   OpenedSubject o;
-  o.loaded = load_method(request.checkpoint, request.untrained);
+  o.loaded = load_method(request.checkpoint, request.device, request.untrained);
   // A recipe's keys are read once; this is the same one again.
   Recipe recipe = Recipe::parse(o.loaded.checkpoint.facts.at("recipe"), request.checkpoint);
   RunKeys keys;
@@ -31,6 +31,7 @@ OpenedSubject open_subject(const SubjectRequest& request) {
     o.seed = uint64_t(request.seed);
     o.loaded.method = make_method(o.loaded.name, recipe,
                                   {o.loaded.side, o.loaded.method->outputs(), o.seed}, Dtype::f32);
+    move_to(*o.loaded.method, request.device);
   }
   o.subject = subject_of(o.loaded);
   o.data = request.data.empty() ? keys.data : request.data;
@@ -53,7 +54,7 @@ OpenedSubject open_subject(const SubjectRequest& request) {
   if (request.untrained) {
     o.subject.what = fmt::format("{}, untrained, seed {}", o.loaded.name, o.seed);
     if (estimate_batch_statistics(o.loaded.method->encoder(), o.train, o.subject.normalization,
-                                  o.loaded.side, o.seed))
+                                  o.loaded.side, o.seed, request.device))
       o.notes += "BatchNorm statistics of the untrained network were estimated on training data\n";
   }
   return o;

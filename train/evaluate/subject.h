@@ -12,6 +12,7 @@ struct SubjectRequest {
   int64_t seed = -1;       // of an untrained network's weights; -1: the run's
   std::string data;        // source; "": the run's
   std::string test;        // source of the test pictures; "": the test split of `data`
+  Device device = Device::cpu;
 };
 
 struct OpenedSubject {
