@@ -213,7 +213,8 @@ void Arena::grow(size_t bytes) {
   size_t end = mapped_.size();
   while (end > 0 && !mapped_[end - 1]) --end;
   size_t begin = end * pages_->chunk();
-  map(begin, std::min(bytes, pages_->range() - begin));  // where that fails, so will the allocation, in words
+  map(begin, std::min(bytes, pages_->range() -
+                                 begin));  // where that fails, so will the allocation, in words
 }
 
 bool Arena::owns(const void* p) const {
@@ -223,8 +224,8 @@ bool Arena::owns(const void* p) const {
 
 const std::shared_ptr<Arena>& cpu_memory() {
   // Never destroyed: tensors with static lifetime may outlive any order of destruction.
-  static auto& arena = *new std::shared_ptr<Arena>(std::make_shared<Arena>(
-      size_t(sysconf(_SC_PHYS_PAGES)) * size_t(sysconf(_SC_PAGESIZE))));
+  static auto& arena = *new std::shared_ptr<Arena>(
+      std::make_shared<Arena>(size_t(sysconf(_SC_PHYS_PAGES)) * size_t(sysconf(_SC_PAGESIZE))));
   return arena;
 }
 

@@ -1,6 +1,7 @@
 // Arena: where tensor memory comes from. One reserved range of address space, best fit over its
 // free intervals, 256-byte alignment, release is immediate (order on one queue is order in time).
-// in_use and peak are exact. The same class serves the CPU and the GPU; what differs is under Pages.
+// in_use and peak are exact. The same class serves the CPU and the GPU; what differs is under
+// Pages.
 #pragma once
 #include <cstddef>
 #include <map>

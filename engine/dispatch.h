@@ -21,7 +21,7 @@ struct Reach {
 
 // f(queue) where the tensor is; what a launch complains about becomes an Error.
 template <class F>
-void on_device(const Tensor& t, F&& f, const char* op = __builtin_FUNCTION()) {
+void on_device(const Tensor& t, F&& f, [[maybe_unused]] const char* op = __builtin_FUNCTION()) {
   detail::Reach reach(t.device());
 #if defined(HAS_CUDA)
   if (t.device() == Device::cuda) try {

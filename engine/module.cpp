@@ -16,8 +16,8 @@ Parameters::Parameters(const std::vector<NamedTensor>& tensors, Dtype compute_dt
   int64_t total = 0;
   Device device = tensors.empty() ? Device::cpu : tensors.front().tensor->device();
   for (auto& [name, tensor, role] : tensors) {
-    check(!*tensor || tensor->device() == device, "parameters: ", name, " is on ",
-          tensor->device(), ", others on ", device);
+    check(!*tensor || tensor->device() == device, "parameters: ", name, " is on ", tensor->device(),
+          ", others on ", device);
     check(names.insert(name).second, "parameters: two tensors are named ", name);
     auto [first, is_new] = visited.emplace(tensor, name);
     check(is_new, "parameters: ", first->second, " and ", name,

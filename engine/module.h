@@ -97,8 +97,8 @@ class Parameters {
 
   Parameters() = default;
   // Moves the parameters of the model into flat buffers and makes its tensors views of them, on the
-  // device where they are. The model must outlive this object and must not move. compute: f32 or bf16 (f64 for gradient checks
-  // of whole models).
+  // device where they are. The model must outlive this object and must not move. compute: f32 or
+  // bf16 (f64 for gradient checks of whole models).
   template <class M>
   explicit Parameters(M& model, Dtype compute_dtype = Dtype::f32)
       : Parameters(named_tensors(model), compute_dtype) {}

@@ -94,8 +94,7 @@ void Optimizer::run_rule(auto queue) {
   Tensor trust;
   if (o.rule == Rule::lars) {
     trust = empty({count}, dtype_of<T>, parameters_.value.device());
-    run(queue,
-        LarsTrust<T>{ptr<T>(trust), w, g, segments, values, count, o.coefficient, o.eps});
+    run(queue, LarsTrust<T>{ptr<T>(trust), w, g, segments, values, count, o.coefficient, o.eps});
   }
   run(queue, SgdUpdate<T>{w, ptr<T>(velocity_), ptr<T>(ema), low, g, ptr<T>(trust), segments,
                           values, count, o.momentum, o.nesterov});

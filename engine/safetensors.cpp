@@ -274,7 +274,8 @@ std::vector<std::string> load_strict(const std::vector<StoredTensor>& to, const 
     }
     const StoredTensor& s = *at->second;
     Shape expected = file_shape(s.tensor.shape, s.role);
-    bool same_kind = t.dtype == s.tensor.dtype || (is_floating(t.dtype) && is_floating(s.tensor.dtype));
+    bool same_kind =
+        t.dtype == s.tensor.dtype || (is_floating(t.dtype) && is_floating(s.tensor.dtype));
     if (t.shape != expected || !same_kind)
       problems << "\n  mismatched " << full_name << ": the model has " << s.tensor.dtype << " "
                << expected << ", the file " << t.dtype << " " << t.shape;

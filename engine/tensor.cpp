@@ -70,7 +70,8 @@ Tensor empty(const Shape& shape, Dtype dtype, Device device, const char* op) {
 }
 
 void fill(Tensor& t, double value) {
-  if (!is_floating(t.dtype) && t.device() != Device::cpu)  // counters and labels: no kernel for them
+  if (!is_floating(t.dtype) &&
+      t.device() != Device::cpu)  // counters and labels: no kernel for them
     return copy(t, full(t.shape, value, t.dtype));
   switch (t.dtype) {
     case Dtype::i32:

@@ -17,9 +17,7 @@ enum class Dtype : uint8_t { f32, bf16, f64, i32, i64, u8 };
 size_t bytes_of(Dtype d);
 const char* name(Dtype d);  // "f32", ...
 Dtype acc(Dtype d);         // the dtype of sums, statistics and parameter gradients: f64 or f32
-inline bool is_floating(Dtype d) {
-  return d == Dtype::f32 || d == Dtype::bf16 || d == Dtype::f64;
-}
+inline bool is_floating(Dtype d) { return d == Dtype::f32 || d == Dtype::bf16 || d == Dtype::f64; }
 std::ostream& operator<<(std::ostream& out, Dtype d);
 
 template <class T>
@@ -147,7 +145,7 @@ Tensor cast(
 Tensor to_device(const Tensor& t, Device device);  // a copy, or t itself where it is there already
 void accumulate(Tensor& to,
                 const Tensor& from);  // to += from, same shape and dtype; raises the version
-void increment(Tensor& counter);  // += 1 of one i64; raises the version
+void increment(Tensor& counter);      // += 1 of one i64; raises the version
 
 // Views without a node: the differentiable ones are in ops.h.
 Tensor view(const Tensor& t, const Shape& shape);       // same size

@@ -70,8 +70,8 @@ T& shared() {
 #endif
 
 #if defined(__CUDACC__) || defined(EMULATE_CUDA)
-// A kernel's argument as bytes, from a multiple of 8 on; those between its members are zero where the
-// compiler can clear them.
+// A kernel's argument as bytes, from a multiple of 8 on; those between its members are zero where
+// the compiler can clear them.
 template <class T>
 void append_bytes(std::vector<unsigned char>& bytes, T value) {
   bytes.resize((bytes.size() + 7) / 8 * 8);
@@ -87,8 +87,11 @@ template <class... P, class... A>
 void launch(Cuda queue, dim3 grid, dim3 block, size_t shared_bytes, void (*kernel)(P...),
             A... arguments) {
   if (launch_notes) {
-    LaunchNote note{__PRETTY_FUNCTION__, {grid.x, grid.y, grid.z}, {block.x, block.y, block.z},
-                    shared_bytes, {}};
+    LaunchNote note{__PRETTY_FUNCTION__,
+                    {grid.x, grid.y, grid.z},
+                    {block.x, block.y, block.z},
+                    shared_bytes,
+                    {}};
     (append_bytes(note.arguments, P(arguments)), ...);
     launch_notes->push_back(std::move(note));
   }
@@ -102,12 +105,15 @@ void launch(Cuda queue, dim3 grid, dim3 block, size_t shared_bytes, void (*kerne
     error = cudaGetLastError();
   }
 #else
-  int error = emulator::submit(queue.stream, [=] {
-    auto call = [&] { kernel(P(arguments)...); };
-    emulator::launch(
-        grid, block, shared_bytes, reinterpret_cast<const void*>(kernel),
-        [](void* c) { (*static_cast<decltype(call)*>(c))(); }, &call);
-  }, "launch");
+  int error = emulator::submit(
+      queue.stream,
+      [=] {
+        auto call = [&] { kernel(P(arguments)...); };
+        emulator::launch(
+            grid, block, shared_bytes, reinterpret_cast<const void*>(kernel),
+            [](void* c) { (*static_cast<decltype(call)*>(c))(); }, &call);
+      },
+      "launch");
 #endif
   if (error == cudaSuccess) return;
   auto size = [](dim3 d) {
@@ -120,8 +126,8 @@ void launch(Cuda queue, dim3 grid, dim3 block, size_t shared_bytes, void (*kerne
 }
 #endif
 
-// Working memory (device_scratch.h), told of in the order of the queue: under the emulator it starts
-// as NaN, and `fence` bytes behind it belong to nobody.
+// Working memory (device_scratch.h), told of in the order of the queue: under the emulator it
+// starts as NaN, and `fence` bytes behind it belong to nobody.
 #if defined(__CUDACC__)
 inline constexpr size_t kScratchFence = 0;
 inline void fence_scratch(Cuda, unsigned char*, size_t, size_t) {}

@@ -84,7 +84,7 @@ inline Values run_case(const OpCase& row, const Values& inputs, const std::vecto
 
 // dy that bf16 represents exactly, from the output in f64: every dtype gets the same.
 inline std::vector<double> common_dy(const OpCase& row, const Values& inputs,
-                              const std::vector<Shape>& shapes) {
+                                     const std::vector<Shape>& shapes) {
   std::vector<double> dy =
       head_gradient(to_double(row.call(leaves(row, inputs, shapes, Dtype::f64))));
   for (double& v : dy) v = float(bf16(float(v)));

@@ -28,8 +28,8 @@ struct NetworkInput {
 // Draws depend on (seed, epoch, sample) alone. f32 or bf16.
 NetworkInput augment(const Batch& batch, const Augmentation& options, Dtype dtype,
                      Device device = Device::cpu);
-// The same into the memory that `in` has where it fits, so that a captured step finds the next batch
-// where the last one was.
+// The same into the memory that `in` has where it fits, so that a captured step finds the next
+// batch where the last one was.
 void augment(NetworkInput& in, const Batch& batch, const Augmentation& options, Dtype dtype,
              Device device);
 // The untouched pictures, normalised. images: u8 [count, side, side, 3].

@@ -100,8 +100,7 @@ Metrics Classification::evaluate(const DatasetPtr& data) {
   Loader loader(data, options);
   double loss = 0, right = 0, seen = 0;
   for (int64_t b = 0; b < loader.batches_per_epoch(); ++b) {
-    NetworkInput in =
-        augment(loader.next(), untouched, dtype_, model_.head.weight.device());
+    NetworkInput in = augment(loader.next(), untouched, dtype_, model_.head.weight.device());
     Tensor logits = model_(in.x);
     int n = logits.shape[0];
     loss += double(item<float>(cross_entropy(logits, labels_of(in), 0.0f))) * n;

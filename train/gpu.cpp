@@ -49,8 +49,7 @@ GpuFound find_gpu() {
 
 #endif
 
-Device choose_device(const std::string& name,
-                     const std::function<void(const std::string&)>& warn) {
+Device choose_device(const std::string& name, const std::function<void(const std::string&)>& warn) {
   if (name == "cpu") return Device::cpu;
   if (name == "emulated" && !kEmulated)
     fail(ErrorKind::usage, "--device emulated: needs a program built with -DCUDA=EMULATED");

@@ -18,8 +18,7 @@ GpuFound find_gpu();
 // What --device means: auto, cpu, cuda, emulated. auto takes a GPU that is usable, and the CPU with
 // a warning where there is one that is not. ErrorKind::device: cuda or emulated without one;
 // ::usage: a name that this build does not have.
-Device choose_device(const std::string& name,
-                     const std::function<void(const std::string&)>& warn);
+Device choose_device(const std::string& name, const std::function<void(const std::string&)>& warn);
 std::string device_name(Device device);  // cpu, cuda, emulated
 
 }  // namespace autodidact

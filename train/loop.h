@@ -36,7 +36,7 @@ struct Training {
   Progress& progress;
   bool encoder_frozen = false;               // it also stays in evaluation mode
   std::map<std::string, std::string> facts;  // for checkpoints: method, recipe, data, outputs
-  std::string graph_file;  // not empty: the first step's tape is written there for Graphviz
+  std::string graph_file;          // not empty: the first step's tape is written there for Graphviz
   Replay replay = Replay::always;  // on a GPU, from the third step on
 };
 

@@ -27,8 +27,8 @@ struct DataFacts {
 class Method {
  public:
   virtual ~Method() = default;
-  // What the network is given of a batch, on the device of its weights; `in`'s memory is used again.
-  // Draws depend on (seed, batch.epoch, sample) alone.
+  // What the network is given of a batch, on the device of its weights; `in`'s memory is used
+  // again. Draws depend on (seed, batch.epoch, sample) alone.
   virtual void prepare(NetworkInput& in, const Batch& batch) = 0;
   // Scalar, with its tape. Reads nothing back: the loop may capture it (engine/graph.h).
   virtual Tensor loss(const NetworkInput& in) = 0;

@@ -122,11 +122,11 @@ RunResult train_run(const RunRequest& request, Progress& progress) {
   run.write_environment();
   progress.say(a.data.train->describe());
   progress.say(std::to_string(a.parameters.count()) + " parameters");
-  Training training{*a.method,    a.parameters,
-                    *a.optimizer, *a.loader,
-                    a.data.test,  run,
-                    progress,     a.keys.freeze == "encoder",
-                    a.facts(),    request.graph_file,
+  Training training{*a.method,     a.parameters,
+                    *a.optimizer,  *a.loader,
+                    a.data.test,   run,
+                    progress,      a.keys.freeze == "encoder",
+                    a.facts(),     request.graph_file,
                     request.replay};
   RunResult result{run_loop(training, a.loop), a.keys.seed, a.recipe.resolved()};
   std::string bad;

@@ -54,7 +54,8 @@ F* entry(const char* name) {
 // The driver's functions by name, asked of it at run time: the program also starts where there is
 // no driver.
 struct Driver {
-  decltype(cuMemAddressReserve)* reserve = entry<decltype(cuMemAddressReserve)>("cuMemAddressReserve");
+  decltype(cuMemAddressReserve)* reserve =
+      entry<decltype(cuMemAddressReserve)>("cuMemAddressReserve");
   decltype(cuMemAddressFree)* free = entry<decltype(cuMemAddressFree)>("cuMemAddressFree");
   decltype(cuMemCreate)* create = entry<decltype(cuMemCreate)>("cuMemCreate");
   decltype(cuMemRelease)* release = entry<decltype(cuMemRelease)>("cuMemRelease");
@@ -133,9 +134,10 @@ void check_status(int status, const std::string& what) {
   if (status == cudaSuccess) return;
   std::string text = cudaGetErrorString(cudaError_t(status));
   if (is_final(status))
-    fail(ErrorKind::device, what, ": the GPU stopped: ", text,
-         "; nothing more can run on it in this process. The last checkpoint is unharmed: go on with "
-         "--resume");
+    fail(
+        ErrorKind::device, what, ": the GPU stopped: ", text,
+        "; nothing more can run on it in this process. The last checkpoint is unharmed: go on with "
+        "--resume");
   std::string more = advice(status);
   fail(ErrorKind::device, what, ": ", text, more.empty() ? "" : "; " + more);
 }

@@ -42,8 +42,7 @@ TEST_CASE("device errors: why a GPU is not usable") {
     cuda::Found f = cuda::find_gpu();
     CHECK_FALSE(f.usable);
     CHECK(f.present);
-    CHECK(f.reason ==
-          "the driver is for CUDA 11.4, this program for CUDA 13.0: update the driver");
+    CHECK(f.reason == "the driver is for CUDA 11.4, this program for CUDA 13.0: update the driver");
   }
   SUBCASE("no device") {
     emulator::inject("cudaGetDeviceCount", 100);

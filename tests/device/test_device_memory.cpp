@@ -39,8 +39,7 @@ TEST_CASE("device memory: fill, copy, cast, accumulate, views, item") {
   Tensor a = full({2, 3}, 1.5, Dtype::f32, Device::cuda);
   CHECK(values_of<float>(a) == std::vector<float>(6, 1.5f));
   CHECK(values_of<int32_t>(full({3}, -7, Dtype::i32, Device::cuda)) == std::vector(3, -7));
-  CHECK(values_of<int64_t>(full({2}, 5, Dtype::i64, Device::cuda)) ==
-        std::vector<int64_t>{5, 5});
+  CHECK(values_of<int64_t>(full({2}, 5, Dtype::i64, Device::cuda)) == std::vector<int64_t>{5, 5});
   CHECK(values_of<uint8_t>(full({2}, 200, Dtype::u8, Device::cuda)) ==
         std::vector<uint8_t>{200, 200});
 
@@ -61,7 +60,8 @@ TEST_CASE("device memory: fill, copy, cast, accumulate, views, item") {
   copy(row, tensor_of<float>({1, 3}, {7, 8, 9}));
   CHECK(values_of<float>(a) == std::vector<float>{3.5, 3.5, 3.5, 7, 8, 9});
   CHECK(item<float>(view_flat(a, 4, {})) == 8);
-  CHECK_THROWS_WITH_AS(item<float>(a), "item: a tensor of one element is needed, got [2, 3]", Error);
+  CHECK_THROWS_WITH_AS(item<float>(a), "item: a tensor of one element is needed, got [2, 3]",
+                       Error);
   Tensor counter = full({}, 41, Dtype::i64, Device::cuda);
   increment(counter);
   CHECK(item<int64_t>(counter) == 42);
@@ -69,9 +69,12 @@ TEST_CASE("device memory: fill, copy, cast, accumulate, views, item") {
 
 TEST_CASE("device memory: the host's code and the device's kernels see their own alone, in words") {
   Tensor host = full({4}, 1), device = full({4}, 1, Dtype::f32, Device::cuda);
-  CHECK_THROWS_WITH_AS(ptr<float>(device), doctest::Contains("tensor on cuda read by code that runs on cpu"), Error);
-  CHECK_THROWS_WITH_AS(add(device, host), doctest::Contains("tensor on cpu read by code that runs on cuda"), Error);
-  CHECK_THROWS_WITH_AS(add(host, device), doctest::Contains("tensor on cuda read by code that runs on cpu"), Error);
+  CHECK_THROWS_WITH_AS(ptr<float>(device),
+                       doctest::Contains("tensor on cuda read by code that runs on cpu"), Error);
+  CHECK_THROWS_WITH_AS(add(device, host),
+                       doctest::Contains("tensor on cpu read by code that runs on cuda"), Error);
+  CHECK_THROWS_WITH_AS(add(host, device),
+                       doctest::Contains("tensor on cuda read by code that runs on cpu"), Error);
   CHECK_NOTHROW(ptr<float>(host));  // an error leaves nothing behind
   Error none(ErrorKind::failure, "");
   try {
@@ -127,7 +130,8 @@ TEST_CASE("device memory: out of memory says by whom, how much, and what there w
       CHECK(e.kind == ErrorKind::device);
       text = e.what();
     }
-    CHECK(text.find("out of memory: 83886080 bytes asked, " + std::to_string(in_use) + " in use, peak ") == 0);
+    CHECK(text.find("out of memory: 83886080 bytes asked, " + std::to_string(in_use) +
+                    " in use, peak ") == 0);
     CHECK(text.find(", in to_device;") != std::string::npos);
     // The hole that b leaves is too small; its memory is taken from under it for one at the end.
     b = {};
@@ -142,11 +146,14 @@ TEST_CASE("device memory: a write past a block's end is found there too") {
   Arena& arena = *arena_of(Device::cuda);
   arena.set_guards(true);
   {
-    Tensor t = empty({100}, Dtype::u8, Device::cuda), from = full({101}, 1, Dtype::u8, Device::cuda);
+    Tensor t = empty({100}, Dtype::u8, Device::cuda),
+           from = full({101}, 1, Dtype::u8, Device::cuda);
     CHECK(values_of<uint8_t>(t)[0] == 0xff);  // poisoned
     CHECK_NOTHROW(arena.check_guards());
     transfer(t.data(), Device::cuda, from.data(), Device::cuda, 101);
-    CHECK_THROWS_WITH_AS(arena.check_guards(), doctest::Contains("guard zone overwritten, block of 100 bytes, at byte 100"), Error);
+    CHECK_THROWS_WITH_AS(
+        arena.check_guards(),
+        doctest::Contains("guard zone overwritten, block of 100 bytes, at byte 100"), Error);
   }
   CHECK_THROWS_AS(arena.check_guards(), Error);  // as it was released
   CHECK_NOTHROW(arena.check_guards());

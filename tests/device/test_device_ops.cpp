@@ -8,7 +8,8 @@
 
 using namespace autodidact;
 
-TEST_CASE("device ops: forward and backward as on the CPU, and the same bytes under each schedule") {
+TEST_CASE(
+    "device ops: forward and backward as on the CPU, and the same bytes under each schedule") {
   struct Restore {
     CpuClass c = cpu_class();
     ~Restore() { set_cpu_class(c), arena_of(Device::cuda)->set_guards(false); }

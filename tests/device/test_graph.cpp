@@ -11,7 +11,8 @@ namespace {
 
 struct Net {  // a scale, a norm and a bias: every parameter gets a gradient
   Tensor scale, gamma, beta, bias, steps = zeros({}, Dtype::i64);
-  explicit Net(Rng& rng) : scale(empty({4, 12})), gamma(full({12}, 1)), beta(zeros({12})), bias(zeros({12})) {
+  explicit Net(Rng& rng)
+      : scale(empty({4, 12})), gamma(full({12}, 1)), beta(zeros({12})), bias(zeros({12})) {
     fill_normal(scale, 1, 0.3f, rng);
   }
   Tensor operator()(const Tensor& x) {
@@ -37,7 +38,8 @@ Trained train(Replay replay, Rule rule) {
   Parameters parameters(net);
   Optimizer optimizer(parameters, {.rule = rule, .weight_decay = 0.01f});
   optimizer.ema = clone(parameters.value);
-  Tensor x = empty({4, 12}, Dtype::f32, Device::cuda), target = empty_like(x), batch = empty({4, 12});
+  Tensor x = empty({4, 12}, Dtype::f32, Device::cuda), target = empty_like(x),
+         batch = empty({4, 12});
   Graph step(Device::cuda, replay);
   Trained t;
   Tensor loss;
@@ -111,7 +113,8 @@ TEST_CASE("graph: memory of a step is its own, and outlives the graph where a te
   CHECK(values_of<float>(y)[999] == 16);
 }
 
-TEST_CASE("graph: what a replay would not repeat is refused in words, and the step can be run again") {
+TEST_CASE(
+    "graph: what a replay would not repeat is refused in words, and the step can be run again") {
   Tensor x = full({4}, 2, Dtype::f32, Device::cuda);
   SUBCASE("reading back") {
     Graph step(Device::cuda);
@@ -131,7 +134,9 @@ TEST_CASE("graph: what a replay would not repeat is refused in words, and the st
     auto grows = [&] { full({n}, 1, Dtype::f32, Device::cuda); };
     step(grows);
     n = 64 << 20;
-    CHECK_THROWS_WITH_AS(step(grows), doctest::Contains("run the step once with its largest batch before it is captured"), Error);
+    CHECK_THROWS_WITH_AS(
+        step(grows),
+        doctest::Contains("run the step once with its largest batch before it is captured"), Error);
   }
   SUBCASE("a step inside of a step") {
     Graph outer(Device::cuda), inner(Device::cuda);
@@ -165,6 +170,7 @@ TEST_CASE("graph: the checked kind names the launch whose arguments change") {
   }
   SUBCASE("how many there are") {
     launches = 2;
-    CHECK_THROWS_WITH_AS(step(f), doctest::Contains("the first call made 2 launches, this one 3"), Error);
+    CHECK_THROWS_WITH_AS(step(f), doctest::Contains("the first call made 2 launches, this one 3"),
+                         Error);
   }
 }

@@ -1,6 +1,6 @@
-// The part of the CUDA runtime that the engine calls, for the emulated build: engine/cuda/*.cpp find
-// this file where a build with nvcc finds the toolkit's. Names, types, numbers and meanings are the
-// toolkit's; runtime.cpp keeps them.
+// The part of the CUDA runtime that the engine calls, for the emulated build: engine/cuda/*.cpp
+// find this file where a build with nvcc finds the toolkit's. Names, types, numbers and meanings
+// are the toolkit's; runtime.cpp keeps them.
 #pragma once
 #include <cstddef>
 

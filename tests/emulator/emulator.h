@@ -36,8 +36,8 @@ void permit(const void* begin);
 
 // A later call of `function` (a name of the CUDA API, or "launch") answers with this status and
 // does nothing: the next one, or after so many more. 700 to 719 is sticky: from then on every call
-// answers with it. "cudaDriverGetVersion" (-1: none) and "computeCapability" give the value itself. The
-// environment's AUTODIDACT_EMULATOR_FAIL="function:status:after ..." does the same.
+// answers with it. "cudaDriverGetVersion" (-1: none) and "computeCapability" give the value itself.
+// The environment's AUTODIDACT_EMULATOR_FAIL="function:status:after ..." does the same.
 void inject(const std::string& function, int status, int after = 0);
 void reset_device();  // forgets injections, sticky errors and work that waits
 void set_device_memory(size_t bytes);

@@ -1,5 +1,5 @@
-// Code that the documents quote is the code: a block whose first line is `// path/of/file` must stand in that file, line
-// for line.
+// Code that the documents quote is the code: a block whose first line is `// path/of/file` must
+// stand in that file, line for line.
 #include <doctest/doctest.h>
 #include <fstream>
 #include <sstream>

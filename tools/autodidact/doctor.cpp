@@ -32,7 +32,8 @@ void run_doctor(const Common& common) {
   text += "libraries ";
   for (auto& [name, version] : e["libraries"].items())
     text += fmt::format(" {} {}", name, text_of(version));
-  nlohmann::ordered_json object = {{"command", "doctor"}, {"device", usable && !emulated ? "cuda" : "cpu"}};
+  nlohmann::ordered_json object = {{"command", "doctor"},
+                                   {"device", usable && !emulated ? "cuda" : "cpu"}};
   object.update(e);
   print_result(common, text + "\n", object);
 }

@@ -24,8 +24,8 @@ void run_embed(const Common& common, const Options& o) {
   Subject subject = subject_of(loaded);
   DatasetPtr data = open_dataset(o.data, {.split = o.split, .side = loaded.side});
   if (o.untrained)
-    estimate_batch_statistics(loaded.method->encoder(), data, subject.normalization, loaded.side,
-                              1, loaded.device);
+    estimate_batch_statistics(loaded.method->encoder(), data, subject.normalization, loaded.side, 1,
+                              loaded.device);
   Features f = features_of(subject, data, {o.block}, o.pooling);
   for (const BadFile& b : f.bad_files)
     progress.warn(b.reason + ": the row is that of another picture");

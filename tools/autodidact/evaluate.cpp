@@ -48,8 +48,12 @@ struct Judging {
   Json facts(const std::string& what, const std::string& protocol) const {
     double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    return {{"command", "evaluate"}, {"what", what},        {"subject", opened.subject.what},
-            {"data", opened.data},   {"seed", opened.seed}, {"seconds", seconds},
+    return {{"command", "evaluate"},
+            {"what", what},
+            {"subject", opened.subject.what},
+            {"data", opened.data},
+            {"seed", opened.seed},
+            {"seconds", seconds},
             {"device", device_name(opened.subject.device)},
             {"protocol", protocol}};
   }

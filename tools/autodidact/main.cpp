@@ -25,8 +25,9 @@ void add_common(CLI::App& command, Common& common) {
 
 void add_device(CLI::App& command, Common& common) {
   command
-      .add_option("--device", common.device,
-                  "auto, cpu, cuda or, in the build for tests, emulated; auto: a GPU if it is usable")
+      .add_option(
+          "--device", common.device,
+          "auto, cpu, cuda or, in the build for tests, emulated; auto: a GPU if it is usable")
       ->check(CLI::IsMember({"auto", "cpu", "cuda", "emulated"}))
       ->capture_default_str();
 }

@@ -43,8 +43,8 @@ void run_predict(const Common& common, const Options& o) {
   Json results = Json::array();
   for (const std::string& path : o.images) {
     std::vector<uint8_t> pixels = square_pixels(path, loaded.side);
-    Tensor x = normalize(pixels.data(), 1, loaded.side, subject.normalization, Dtype::f32,
-                         loaded.device);
+    Tensor x =
+        normalize(pixels.data(), 1, loaded.side, subject.normalization, Dtype::f32, loaded.device);
     Tensor p = to_device(softmax(loaded.method->logits(x)), Device::cpu);
     const float* probability = ptr<float>(p);
     std::vector<size_t> order(outputs.size());

@@ -78,8 +78,7 @@ void run_train(const Common& common, const Options& o) {
                                    {"peak_bytes", peak}};
   std::string text = fmt::format(
       "{}: {} steps in {}, {:.0f} pictures a second, {:.0f} MB of tensors at the peak\n",
-      request.out, r.steps, duration_text(r.seconds), r.images_per_second,
-      double(peak) / 1e6);
+      request.out, r.steps, duration_text(r.seconds), r.images_per_second, double(peak) / 1e6);
   for (auto& [name, value] : r.last) {
     object[name] = value;
     text += fmt::format("  {:<16} {:.4f}\n", name, value);

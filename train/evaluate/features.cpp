@@ -99,8 +99,9 @@ std::vector<std::vector<std::string>> groups_in_memory(const Subject& subject, i
                                                        const std::vector<std::string>& blocks,
                                                        const Pooling& pooling) {
   constexpr int64_t kBytes = int64_t(1) << 30;
-  std::vector<Tensor> outputs = outputs_at(*subject.encoder, black_picture(subject.side, subject.device),
-                                           places_of(*subject.encoder, blocks));
+  std::vector<Tensor> outputs =
+      outputs_at(*subject.encoder, black_picture(subject.side, subject.device),
+                 places_of(*subject.encoder, blocks));
   std::vector<std::vector<std::string>> groups;
   int64_t bytes = 0;
   for (size_t b = 0; b < blocks.size(); ++b) {

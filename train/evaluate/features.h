@@ -13,7 +13,7 @@ struct Subject {
   std::string what;  // for people: "rotation, step 2340 of runs/a", "untrained resnet26"
   const Encoder* encoder = nullptr;
   Normalization normalization;
-  int side = 0;  // of the pictures it takes
+  int side = 0;                 // of the pictures it takes
   Device device = Device::cpu;  // of its weights
 };
 

@@ -88,10 +88,13 @@ Finetune finetune(const LoadedMethod& pretrained, const std::string& checkpoint,
     recipe.set("checkpoint_every", int64_t(1) << 40);
     const std::string name =
         fmt::format("{}-{}", options.from_scratch ? "scratch" : "finetune", per_class);
-    RunResult run = train_run(
-        {"supervised", recipe, options.out + "/" + name, RunDirectory::Existing::overwrite, {},
-         pretrained.device},
-        quiet);
+    RunResult run = train_run({"supervised",
+                               recipe,
+                               options.out + "/" + name,
+                               RunDirectory::Existing::overwrite,
+                               {},
+                               pretrained.device},
+                              quiet);
     for (auto& [metric, value] : run.loop.last)
       if (metric == "test_accuracy") result.points.push_back({per_class, value});
     if (run.loop.signal) break;
