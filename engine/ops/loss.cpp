@@ -60,9 +60,9 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels, float label_smo
   Tensor loss = empty({}, acc(logits.dtype), logits.device()),
          max = empty({rows}, loss.dtype, logits.device()), log_sum = empty_like(max);
   dispatch(logits, [&]<class T>(auto queue, T) {
-    run(queue,
-        CrossEntropyForward<T>{ptr<Acc<T>>(loss), ptr<Acc<T>>(max), ptr<Acc<T>>(log_sum), nullptr,
-                               ptr<const T>(logits), ptr<const int32_t>(labels), rows, cols, label_smoothing});
+    run(queue, CrossEntropyForward<T>{ptr<Acc<T>>(loss), ptr<Acc<T>>(max), ptr<Acc<T>>(log_sum),
+                                      nullptr, ptr<const T>(logits), ptr<const int32_t>(labels),
+                                      rows, cols, label_smoothing});
   });
   return record(
       "cross_entropy", loss, {logits},
