@@ -95,8 +95,12 @@ struct Runtime {
   }
   // Runs a stream's work up to a place in it.
   void run(CUstream_st* stream, uint64_t place) {
+    auto is_due = [&] {
+      return !stream->waiting.empty() && stream->given - stream->waiting.size() < place;
+    };
+    if (!is_due()) return;  // opening the memory costs more than asking
     Open open;
-    while (!stream->waiting.empty() && stream->given - stream->waiting.size() < place) {
+    while (is_due()) {
       Work work = std::move(stream->waiting.front());
       stream->waiting.pop_front();
       work();  // may throw a kernel's finding; what comes after it can still be run
