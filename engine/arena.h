@@ -44,6 +44,7 @@ class Arena {
   void insert_free(size_t begin, size_t size);
   char* base_ = nullptr;
   size_t range_ = 0, limit_, in_use_ = 0, peak_ = 0;
+  size_t poisoned_ = 0;  // bytes from base_ that the address sanitizer has been told of
   bool guards_ = false;
   std::string damage_;                      // the last broken guard zone of a released block
   std::map<size_t, size_t> free_by_begin_;  // begin -> size

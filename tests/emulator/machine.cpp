@@ -8,14 +8,7 @@
 #include "source_line.h"
 #include "stacks.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define ADDRESS_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define ADDRESS_SANITIZER 1
-#endif
-#endif
-#ifdef ADDRESS_SANITIZER
+#ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -179,30 +172,30 @@ void Machine::resume(Thread& t) {
   ++total.switches;
   threadIdx = t.index;
   running = &t;
-#ifdef ADDRESS_SANITIZER
+#ifdef __SANITIZE_ADDRESS__
   void* own = nullptr;
   StackRange stack = stack_range(t.id);
   __sanitizer_start_switch_fiber(&own, stack.bottom, stack.bytes);
 #endif
   t.fiber = std::move(t.fiber).resume();
-#ifdef ADDRESS_SANITIZER
+#ifdef __SANITIZE_ADDRESS__
   __sanitizer_finish_switch_fiber(own, nullptr, nullptr);
 #endif
   running = nullptr;
 }
 
-#ifdef ADDRESS_SANITIZER
+#ifdef __SANITIZE_ADDRESS__
 static const void* scheduler_bottom;
 static size_t scheduler_bytes;
 #endif
 
 void Machine::suspend(Thread& t) {
   warps[t.warp].ready &= ~(1u << t.lane);
-#ifdef ADDRESS_SANITIZER
+#ifdef __SANITIZE_ADDRESS__
   __sanitizer_start_switch_fiber(&t.fake_stack, scheduler_bottom, scheduler_bytes);
 #endif
   t.scheduler = std::move(t.scheduler).resume();
-#ifdef ADDRESS_SANITIZER
+#ifdef __SANITIZE_ADDRESS__
   __sanitizer_finish_switch_fiber(t.fake_stack, &scheduler_bottom, &scheduler_bytes);
 #endif
 }
@@ -219,7 +212,7 @@ void Machine::wait(Thread& t) {
 }
 
 void Machine::fiber_main(Thread& t) {
-#ifdef ADDRESS_SANITIZER
+#ifdef __SANITIZE_ADDRESS__
   __sanitizer_finish_switch_fiber(nullptr, &scheduler_bottom, &scheduler_bytes);
 #endif
   for (;;) {

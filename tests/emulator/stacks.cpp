@@ -8,14 +8,8 @@
 namespace emulator {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef __SANITIZE_ADDRESS__
 constexpr size_t kStack = 256 << 10;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-constexpr size_t kStack = 256 << 10;
-#else
-constexpr size_t kStack = 64 << 10;
-#endif
 #else
 constexpr size_t kStack = 64 << 10;
 #endif

@@ -2,9 +2,13 @@
 // end.
 #include <doctest/doctest.h>
 #include <cstring>
+#include <fstream>
 #include <map>
 #include "engine/arena.h"
 #include "engine/random.h"
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
 
 using namespace autodidact;
 
@@ -47,6 +51,32 @@ TEST_CASE("arena: too much is refused with the figures, and what was held stays 
   std::memset(p, 1, 600000);
   arena.release(p);
 }
+
+TEST_CASE("arena: a large limit costs nothing until it is used, under the sanitizers too") {
+  auto resident_pages = [] {
+    long size = 0, resident = 0;
+    std::ifstream("/proc/self/statm") >> size >> resident;
+    return resident;
+  };
+  long before = resident_pages();
+  Arena arena(size_t(4) << 30);
+  void* p = arena.allocate(100);
+  CHECK((resident_pages() - before) * 4096 < 16 << 20);
+  arena.release(p);
+}
+
+#ifdef __SANITIZE_ADDRESS__
+TEST_CASE("arena: the address sanitizer knows what is not given") {
+  Arena arena(8 << 20);
+  char* p = static_cast<char*>(arena.allocate(3 << 20));
+  char* end = p + (3 << 20);
+  CHECK(!__asan_region_is_poisoned(p, 3 << 20));
+  CHECK(__asan_address_is_poisoned(end));
+  arena.release(p);
+  CHECK(__asan_address_is_poisoned(p));
+  CHECK(__asan_address_is_poisoned(end - 1));
+}
+#endif
 
 TEST_CASE("arena: a write past a block's end is found") {
   Arena arena(1 << 20);
