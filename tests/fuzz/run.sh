@@ -27,9 +27,7 @@ status=0
 for t in "${targets[@]}"; do
   "$clang" "${flags[@]}" -fsanitize=fuzzer "tests/fuzz/$t.cpp" "${objects[@]}" -o "$out/fuzz_$t" -lpng -ljpeg -lhwy
   mkdir -p "$out/corpus/$t"
-  # The arena reserves address space as large as the machine's memory, and its shadow counts as resident.
-  resident=1024; [[ $t != safetensors ]] || resident=0
-  "$out/fuzz_$t" -max_total_time="$seconds" -max_len=8192 -timeout=5 -rss_limit_mb=$resident -malloc_limit_mb=1024 -print_final_stats=1 -verbosity=0 \
+  "$out/fuzz_$t" -max_total_time="$seconds" -max_len=8192 -timeout=5 -rss_limit_mb=1024 -malloc_limit_mb=1024 -print_final_stats=1 -verbosity=0 \
     -artifact_prefix="$out/$t-" "$out/corpus/$t" "$out/seeds-files/$t" >"$out/$t.log" 2>&1 && verdict="no failure" || { status=1; verdict="FAILED: see $out/$t.log"; }
   runs=$(sed -n 's/.*number_of_executed_units: *//p' "$out/$t.log")
   echo "fuzz $t: ${runs:-no} executions in at most $seconds s, $verdict"

@@ -6,12 +6,6 @@
 
 using namespace autodidact;
 
-// The arena reserves its range once, which takes seconds under the address sanitizer.
-extern "C" int LLVMFuzzerInitialize(int*, char***) {
-  empty({1});
-  return 0;
-}
-
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string_view bytes(reinterpret_cast<const char*>(data), size);
   TensorFile file;

@@ -40,7 +40,7 @@ struct Loader::State {
           ", ", options.ahead, ", ", options.threads);
     side = options.side > 0 ? options.side : data->side();
     check(side > 0, "loader: the pictures of ", data->describe(),
-          " differ in size: a side is needed");
+          " may differ in size: a side is needed");
     int64_t n = data->size();
     if (n == 0) fail(ErrorKind::data, "loader: ", data->describe(), " is empty");
     if (options.drop_last && n < options.batch)
