@@ -150,7 +150,8 @@ RunData open_run_data(const RunKeys& keys) {
   data.train = open_training_split(keys.data, options);
   data.side = keys.image_size ? int(keys.image_size) : data.train->side();
   if (data.side == 0)
-    fail(ErrorKind::usage, "train: the pictures of ", keys.data, " may differ in size: set image_size");
+    fail(ErrorKind::usage, "train: the pictures of ", keys.data,
+         " may differ in size: set image_size");
   if (keys.labels_per_class)
     data.train = few_labels(data.train, keys.labels_per_class, uint64_t(keys.seed));
   data.train = held_in_memory(data.train, data.side);

@@ -34,8 +34,8 @@ std::vector<std::string> export_npy(const std::string& out, const Dataset& data,
               y = comma == out.npos ? "" : out.substr(comma + 5);
   if (side == 0) side = data.side();
   if (side == 0)
-    fail(ErrorKind::usage, "export: the pictures of ", data.describe(), " may differ in size; give ",
-         "--side for the side of an array");
+    fail(ErrorKind::usage, "export: the pictures of ", data.describe(),
+         " may differ in size; give ", "--side for the side of an array");
   if (!y.empty() && data.classes().empty())
     fail(ErrorKind::data, "export: ", data.describe(), " has no labels for ", printable(y));
   refuse_existing(x, overwrite);
