@@ -20,7 +20,7 @@ struct Node {
     Dtype dtype;
     Device device;
   };
-  struct Kept {  // what the closure keeps, for print_tape and --graph
+  struct Kept {  // what the closure keeps, for the tape's pictures: --graph
     Shape shape;
     Dtype dtype;
   };

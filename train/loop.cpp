@@ -1,9 +1,9 @@
 #include "train/loop.h"
 #include <chrono>
 #include <cmath>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include "engine/dispatch.h"
+#include "engine/durable_file.h"
 #include "kernels/reduction.h"
 #include "train/metrics.h"
 #include "train/signals.h"
@@ -39,6 +39,16 @@ OptimizerOptions LoopKeys::optimizer_options() const {
   o.weight_decay = float(weight_decay), o.momentum = float(momentum);
   o.nesterov = nesterov && momentum > 0, o.decay_scalars = decay_scalars;
   return o;
+}
+
+void LoopKeys::refuse_contradictions() const {
+  if (warmup_epochs >= double(epochs) && warmup_epochs > 0)
+    fail(ErrorKind::usage, "train: warmup_epochs must be below epochs, got ", warmup_epochs, " of ",
+         epochs);
+  if (!milestones.empty() && schedule != "step")
+    fail(ErrorKind::usage, "train: milestones belong to schedule = \"step\", got ", schedule);
+  if (milestones.empty() && schedule == "step")
+    fail(ErrorKind::usage, "train: schedule = \"step\" needs milestones");
 }
 
 Schedule LoopKeys::schedule_of(int64_t steps_per_epoch) const {
@@ -213,7 +223,7 @@ class Loop {
     Metrics metrics;
     Tensor loss = t.method.loss(batch, metrics);
     if (!t.graph_file.empty()) {
-      std::ofstream(t.graph_file) << tape_dot(loss);
+      write_durably(t.graph_file, tape_dot(loss));
       t.graph_file.clear();
     }
     check_finite("loss", double(ptr<const float>(loss)[0]));

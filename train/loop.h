@@ -21,6 +21,7 @@ struct LoopKeys {
   int64_t checkpoint_every = 0;     // steps; 0: at the end of every epoch
   int64_t evaluate_every = 1;       // epochs; the last one always is
   void visit(Keys& k);
+  void refuse_contradictions() const;  // ErrorKind::usage: keys that together mean nothing
   OptimizerOptions optimizer_options() const;
   Schedule schedule_of(int64_t steps_per_epoch) const;
 };

@@ -6,6 +6,8 @@
 #include <set>
 #include <sstream>
 #include "engine/arena.h"
+#include "engine/durable_file.h"
+#include "kernels/parallel.h"
 #include "train/data/names.h"
 #include "train/data/splits.h"
 
@@ -65,6 +67,7 @@ struct Assembly {
       : recipe(request.recipe), method_name(request.method) {
     recipe.read(keys);
     recipe.read(loop);
+    loop.refuse_contradictions();
     data = request.data.train ? request.data : open_run_data(keys);
     method =
         make_method(request.method, recipe, {data.side, data.train->classes(), uint64_t(keys.seed)},
@@ -213,13 +216,15 @@ DryRun dry_run(const RunRequest& request) {
   for (int i = 0; i < kWarm + kTimed; ++i) {
     if (i == kWarm) begin = std::chrono::steady_clock::now();
     Metrics m;
-    backward(a.method->loss(a.loader->next(), m));
+    Tensor loss = a.method->loss(a.loader->next(), m);
+    if (i == 0 && !request.graph_file.empty()) write_durably(request.graph_file, tape_dot(loss));
+    backward(loss);
     a.optimizer->update(0);
   }
   double step =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / kTimed;
   d.seconds_per_epoch = step * double(a.loader->batches_per_epoch());
-  d.peak_bytes = cpu_arena().peak();
+  d.peak_bytes = cpu_arena().peak() + scratch_high_water();
   return d;
 }
 

@@ -1,6 +1,7 @@
 // Losses that compare a batch with what it should and should not resemble.
 #include "engine/dispatch.h"
 #include "engine/ops.h"
+#include "engine/ops/checks.h"
 #include "kernels/elementwise.h"
 #include "kernels/infonce.h"
 
@@ -8,6 +9,7 @@ namespace autodidact {
 
 Tensor infonce(const Tensor& q, const Tensor& k, const Tensor& queue, float temperature, bool unit,
                Tensor* rank) {
+  check_dtypes("infonce", q, {{"k", k, q.dtype}, {"queue", queue, q.dtype}}, "q");
   check(q.shape.rank() == 2 && q.size() > 0, "infonce: q must be [B, D], got ", q.shape);
   const int batch = q.shape[0], dim = q.shape[1];
   check(k.shape == q.shape, "infonce: k must be ", q.shape, ", got ", k.shape);
@@ -17,6 +19,8 @@ Tensor infonce(const Tensor& q, const Tensor& k, const Tensor& queue, float temp
   check(!k.node && !queue.node, "infonce: k and queue get no gradient: detach them");
   check(!rank || rank->shape == Shape{batch}, "infonce: rank must be ", Shape{batch}, ", got ",
         rank ? rank->shape : Shape{});
+  check(!rank || rank->dtype == Dtype::i32, "infonce: rank must be i32, got ",
+        rank ? rank->dtype : Dtype::i32);
   Tensor loss = empty({}, acc(q.dtype), q.device());
   Tensor dq = q.node ? empty(q.shape, loss.dtype, q.device()) : Tensor();
   dispatch(q, [&]<class T>(auto device, T) {
@@ -47,6 +51,8 @@ Tensor infonce(const Tensor& q, const Tensor& k, const Tensor& queue, float temp
 }
 
 void enqueue(Tensor& queue, Tensor& next, const Tensor& rows) {
+  check_dtypes("enqueue", queue, {{"rows", rows, queue.dtype}, {"next", next, Dtype::i32}},
+               "queue");
   check(queue.shape.rank() == 2 && queue.size() > 0, "enqueue: queue must be [K, D], got ",
         queue.shape);
   check(rows.shape.rank() == 2 && rows.shape[1] == queue.shape[1], "enqueue: rows must be [B, ",

@@ -25,6 +25,9 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& bias, const ConvOp
             s.w + 2 * s.padding > s.dilation * (s.kw - 1),
         "conv2d: the kernel must fit into the padded image, got x ", x.shape, ", w ", w.shape,
         ", padding ", s.padding, ", dilation ", s.dilation);
+  int_size("conv2d", int64_t(s.n) * s.h * s.w);
+  int_size("conv2d", int64_t(s.kh) * s.kw * s.c_in);
+  int_size("conv2d", int64_t(s.n) * s.out_h() * s.out_w());
   Tensor y = empty({s.n, s.out_h(), s.out_w(), s.c_out}, x.dtype, x.device());
   dispatch(x, [&]<class T>(auto queue, T) {
     run(queue, ConvForward<T>{ptr<T>(y), ptr<T>(x), ptr<T>(w), ptr<Acc<T>>(bias), s});

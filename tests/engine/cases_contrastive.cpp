@@ -52,6 +52,12 @@ OpFamily contrastive_cases() {
                {{3, 4}, {3, 4}, {5, 4}},
                [](auto& v) { return infonce(v[0], v[1], detach(v[2]), 0.1f); },
                "infonce: k and queue get no gradient: detach them"},
+              {"infonce",
+               {{3, 4}, {3, 4}, {5, 4}},
+               [](auto& v) {
+                 return infonce(v[0], detach(v[1]), cast(detach(v[2]), Dtype::bf16), 0.1f);
+               },
+               "infonce: queue must be f32, got bf16"},
           }};
 }
 

@@ -52,6 +52,8 @@ TEST_CASE("enqueue: wrong shapes are refused in words") {
                        Error);
   CHECK_THROWS_WITH_AS(enqueue(queue, next, zeros({1, 3})),
                        "enqueue: rows must be [B, 2], got [1, 3]", Error);
+  CHECK_THROWS_WITH_AS(enqueue(queue, next, cast(zeros({1, 2}), Dtype::bf16)),
+                       "enqueue: rows must be f32, got bf16", Error);
   CHECK_THROWS_WITH_AS(enqueue(queue, wrong, zeros({1, 2})), "enqueue: next must be [1], got [2]",
                        Error);
 }

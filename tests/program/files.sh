@@ -42,6 +42,7 @@ runs 2 "never read" inspect "$work/x.pth"
 runs 3 "No such file" inspect "$work/none"
 runs 3 "holds no checkpoint" inspect "$work"
 runs 2 "required" inspect
+runs 2 "must end in .safetensors" export --checkpoint "$work" --out "$work/x.onnx"
 runs 2 "" inspect "$work/good" --jsn
 "$program" doctor --json 2>/dev/null >/dev/full; [[ $? -eq 1 ]] || complain "results that cannot be written: exit code 1 expected"
 exit $bad

@@ -117,6 +117,12 @@ runs 2 "test_size is for the built-in world" train rotation "${short[@]}" --set 
 runs 2 "imagenet_stem is for ResNet-18, -34 and -50" train rotation "${short[@]}" --set imagenet_stem=true --out "$work/none4"
 runs 2 "groups is for resnet26" train rotation "${short[@]}" --set model=nin3 --set groups=4 --out "$work/none4"
 runs 2 "--seed" train rotation "${short[@]}" --seed -5 --out "$work/none4"
+runs 2 "warmup_epochs must be below epochs, got 2 of 2" train rotation "${short[@]}" --set warmup_epochs=2 --out "$work/none4"
+runs 2 "milestones belong to schedule" train rotation "${short[@]}" --set milestones=[1] --out "$work/none4"
+runs 2 "needs milestones" train rotation "${short[@]}" --set schedule=step --dry-run --out "$work/none4"
+runs 1 "none/graph.dot" train rotation "${short[@]}" --dry-run --graph "$work/none/graph.dot" --out "$work/none4"
+runs 0 "" train rotation "${short[@]}" --dry-run --graph "$work/graph.dot" --out "$work/none4"
+grep -q 'conv2d' "$work/graph.dot" || complain "--graph: no convolution in the tape"
 [[ ! -e $work/none4 ]] || complain "a refused run left its directory"
 
 # Other settings: refused, the difference named, the run unharmed.

@@ -18,19 +18,19 @@ using Json = nlohmann::ordered_json;
 
 struct Options {
   std::string out;
-  double minutes = 8;
+  double minutes = 3;
   bool overwrite = false;
   int64_t seed = 1;
 };
 
-// Sizes that take 8 minutes on 2 cores of the AVX2 class; fewer minutes see fewer pictures. What is
-// computed depends on --minutes, not on the clock: the same figures on any machine of a CPU class.
+// Sizes that take so many minutes on 2 cores of the AVX2 class; fewer minutes see fewer pictures.
+// What is computed depends on --minutes, not on the clock: the same figures on any machine of a CPU
+// class.
 struct Plan {
   int64_t epochs, finetune_images;
   std::vector<int64_t> per_class = {5, 20, 100};
   explicit Plan(double minutes)
-      : epochs(std::max<int64_t>(1, std::llround(1.25 * minutes))),
-        finetune_images(std::max<int64_t>(640, std::llround(1000 * minutes))) {}
+      : epochs(std::llround(minutes * 10 / 3)), finetune_images(std::llround(minutes * 8000 / 3)) {}
 };
 
 struct Judged {  // one network
@@ -70,6 +70,7 @@ struct Demo {
   Recipe recipe() const {
     Recipe r("rotation-world-demo");
     r.set("epochs", plan.epochs);
+    r.set("warmup_epochs", double(plan.epochs) / 10);  // the recipe's share of the run
     r.set("evaluate_every", (plan.epochs + 1) / 2);
     r.set("seed", options.seed);
     return r;
@@ -241,10 +242,10 @@ void add_demo(CLI::App& app, Common& common) {
   c->footer(
       "Examples:\n"
       "  autodidact demo\n"
-      "  autodidact demo --minutes 3 --out runs/short");
+      "  autodidact demo --minutes 1 --out runs/short");
   c->add_option("--out", o->out, "run directory (default: runs/demo, or the next free number)");
   c->add_option("--minutes", o->minutes, "about so long on 2 cores; fewer see fewer pictures")
-      ->check(CLI::Range(0.5, 60.0))
+      ->check(CLI::Range(1.0, 60.0))
       ->capture_default_str();
   c->add_option("--seed", o->seed, "of everything")
       ->check(CLI::NonNegativeNumber)

@@ -18,9 +18,7 @@ void run_doctor(const Common& common) {
   text += fmt::format("CPU        {}\n", text_of(cpu["model"]));
   text += fmt::format("class      {}{}\n", kind,
                       kind == best ? "" : " (AUTODIDACT_ISA caps it; the CPU offers " + best + ")");
-  text += fmt::format("bf16       {}\n", cpu["bf16_instructions"].get<bool>()
-                                             ? "instructions of the CPU"
-                                             : "for storage only: this CPU class computes in f32");
+  text += "bf16       for storage; sums and products are f32\n";
   text += fmt::format("threads    {}\n", cpu["threads"].get<int>());
   text += fmt::format("memory     {:.1f} GiB\n", e["memory_bytes"].get<double>() / double(1 << 30));
   bool usable = gpu["usable"].get<bool>();

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 #include "tools/autodidact/command.h"
+#include "train/data/names.h"
 #include "train/exchange.h"
 
 namespace autodidact {
@@ -14,6 +15,8 @@ struct Options {
 };
 
 void run_export(const Common& common, const Options& o) {
+  if (!o.out.ends_with(".safetensors"))
+    fail(ErrorKind::usage, "export: the file must end in .safetensors, got ", printable(o.out));
   std::error_code none;
   if (!o.overwrite && std::filesystem::exists(o.out, none))
     fail(ErrorKind::usage, o.out, ": is there already; --overwrite replaces it");

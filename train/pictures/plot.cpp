@@ -154,7 +154,6 @@ void panel(Canvas& canvas, const LinePlot& p, double left, double top) {
     cairo_set_dash(c, kDots, 2, 0);
     canvas.line(left, y_at(g.y), right, y_at(g.y), kFaint, 1.2);
     cairo_set_dash(c, nullptr, 0, 0);
-    canvas.text(right - 4, y_at(g.y) - 4, g.name, kTick);
   }
   cairo_set_line_join(c, CAIRO_LINE_JOIN_ROUND);
   for (size_t i = 0; i < p.lines.size(); ++i) {
@@ -177,6 +176,13 @@ void panel(Canvas& canvas, const LinePlot& p, double left, double top) {
     cairo_set_dash(c, nullptr, 0, 0);
     for (size_t k = 0; k < line.x.size() && few(line); ++k)
       if (shown(k)) marker(c, x_at(line.x[k]), y_at(line.y[k]), i);
+  }
+  for (auto& g : p.guides) {  // over the lines, on paper of its own
+    const double width = canvas.text_width(g.name, kTick) + 6;
+    cairo_set_source_rgba(c, kPaper.r, kPaper.g, kPaper.b, 0.85);
+    cairo_rectangle(c, right - 1 - width, y_at(g.y) - 14, width, 13);
+    cairo_fill(c);
+    canvas.text(right - 4, y_at(g.y) - 4, g.name, kTick);
   }
   cairo_restore(c);
 }
