@@ -260,35 +260,42 @@ std::vector<std::string> load_strict(const std::vector<StoredTensor>& to, const 
                                      const LoadOptions& options, const std::string& file_name) {
   std::map<std::string, const StoredTensor*> wanted;
   for (const StoredTensor& s : to) wanted[s.name] = &s;
-  std::ostringstream problems;
-  std::vector<std::string> kept;
+  constexpr size_t kShown = 5;  // the wrong network has hundreds
+  std::vector<std::string> problems, kept;
+  auto problem = [&problems](const auto&... parts) {
+    std::ostringstream text;
+    (text << ... << parts);
+    problems.push_back(text.str());
+  };
   std::vector<std::pair<const StoredTensor*, Tensor>> found;
   for (auto& [full_name, t] : file.tensors) {
     if (full_name.rfind(options.prefix, 0) != 0) continue;
     std::string name = full_name.substr(options.prefix.size());
     auto at = wanted.find(name);
     if (at == wanted.end()) {
-      if (!listed(name, options.may_be_extra))
-        problems << "\n  unexpected " << full_name << " " << t.shape;
+      if (!listed(name, options.may_be_extra)) problem("unexpected ", full_name, " ", t.shape);
       continue;
     }
     const StoredTensor& s = *at->second;
     Shape expected = file_shape(s.tensor.shape, s.role);
     bool same_kind = t.dtype == s.tensor.dtype || (is_float(t.dtype) && is_float(s.tensor.dtype));
     if (t.shape != expected || !same_kind)
-      problems << "\n  mismatched " << full_name << ": the model has " << s.tensor.dtype << " "
-               << expected << ", the file " << t.dtype << " " << t.shape;
+      problem("mismatched ", full_name, ": the model has ", s.tensor.dtype, " ", expected,
+              ", the file ", t.dtype, " ", t.shape);
     else found.emplace_back(&s, t);
     wanted.erase(at);
   }
   for (auto& [name, s] : wanted) {
     if (listed(name, options.may_be_missing)) kept.push_back(name);
-    else
-      problems << "\n  missing " << options.prefix << name << " "
-               << file_shape(s->tensor.shape, s->role);
+    else problem("missing ", options.prefix, name, " ", file_shape(s->tensor.shape, s->role));
   }
-  if (std::string text = problems.str(); !text.empty())
+  if (!problems.empty()) {
+    std::string text;
+    for (size_t i = 0; i < std::min(kShown, problems.size()); ++i) text += "\n  " + problems[i];
+    if (problems.size() > kShown)
+      text += "\n  and " + std::to_string(problems.size() - kShown) + " more";
     fail(ErrorKind::checkpoint, file_name, ": does not fit the model:", text);
+  }
   for (auto& [s, t] : found) {
     Tensor home = s->tensor;
     copy(home, to_memory_order(t, s->role, s->tensor.shape));

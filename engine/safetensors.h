@@ -47,9 +47,10 @@ struct LoadOptions {
   std::vector<std::string> may_be_missing = {};  // tensors or modules that keep their values
   std::vector<std::string> may_be_extra = {};  // tensors or modules of the file that are not wanted
 };
-// Copies a file's tensors into a model's. Every missing, unexpected and mismatched name is reported
-// in one error (ErrorKind::checkpoint) before anything is written. Returns the names that kept
-// their values. After loading masters of a bf16 model, call Parameters::refresh_compute().
+// Copies a file's tensors into a model's. Missing, unexpected and mismatched names are reported in
+// one error (ErrorKind::checkpoint; the first five, and how many more) before anything is written.
+// Returns the names that kept their values. After loading masters of a bf16 model, call
+// Parameters::refresh_compute().
 std::vector<std::string> load_strict(const std::vector<StoredTensor>& to, const TensorFile& file,
                                      const LoadOptions& options, const std::string& file_name);
 

@@ -159,9 +159,9 @@ TensorFile read_weights(const std::string& path) {
   return file;
 }
 
-Checkpoint read_checkpoint(const std::string& path) {
+static Checkpoint checkpoint_of(TensorFile file, const std::string& path) {
   Checkpoint c;
-  c.file = read_weights(path);
+  c.file = std::move(file);
   c.step = number(c.file, "step", path);
   c.epoch = number(c.file, "epoch", path);
   c.batch = number(c.file, "batch", path);
@@ -172,6 +172,18 @@ Checkpoint read_checkpoint(const std::string& path) {
   for (const char* ours : {"step", "epoch", "batch", "metrics_lines", "format", "header"})
     c.facts.erase(ours);
   std::erase_if(c.file.metadata, [](auto& entry) { return entry.first.rfind(kPrefix, 0) == 0; });
+  return c;
+}
+
+Checkpoint read_checkpoint(const std::string& path) {
+  return checkpoint_of(read_weights(path), path);
+}
+
+Checkpoint read_start(const std::string& path) {
+  TensorFile file = read_weights(path);
+  if (is_ours(file)) return checkpoint_of(std::move(file), path);
+  Checkpoint c;
+  c.file = std::move(file);
   return c;
 }
 

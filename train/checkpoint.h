@@ -40,6 +40,9 @@ void write_checkpoint(const std::string& path, const Checkpoint& checkpoint);
 Checkpoint read_checkpoint(const std::string& path);
 // Any safetensors file, for its weights: one of ours is verified as read_checkpoint does.
 TensorFile read_weights(const std::string& path);
+// What training may start from: one of ours as read_checkpoint, another program's weights without
+// facts.
+Checkpoint read_start(const std::string& path);
 // What the user named: a checkpoint, a run directory or its checkpoints/ (then the last one).
 std::string find_checkpoint(const std::string& path);
 

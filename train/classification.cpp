@@ -59,6 +59,12 @@ Classification::Classification(const ClassificationKeys& keys, std::vector<std::
   augmentation_.rotation = rotation;
 }
 
+std::string Classification::prediction() const {
+  return rotation_ == Rotation::none
+             ? Method::prediction()
+             : "degrees by which the picture seems to be turned counter-clockwise";
+}
+
 static double count_right(const Tensor& logits, const int32_t* labels) {
   Tensor values = cast(detach(logits), Dtype::f32);
   const float* row = ptr<const float>(values);

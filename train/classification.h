@@ -43,6 +43,7 @@ class Classification : public Method {
   void visit(Visitor& v) override { model_.visit(v); }
   std::string head() const override { return model_.encoder->head_name(); }
   std::vector<std::string> outputs() const override { return outputs_; }
+  std::string prediction() const override;
   bool uses_labels() const override { return rotation_ == Rotation::none; }
 
  private:

@@ -41,6 +41,8 @@ class Method {
   virtual void visit(Visitor& v) = 0;                     // everything that a checkpoint holds
   virtual std::string head() const = 0;  // the module that is not part of the encoder, by its name
   virtual std::vector<std::string> outputs() const = 0;  // what the head's outputs mean
+  // Of their probabilities, for people.
+  virtual std::string prediction() const { return "class probabilities"; }
   // Of the data: then it is given labelled pictures alone.
   virtual bool uses_labels() const = 0;
 };
@@ -50,6 +52,7 @@ class Method {
 std::unique_ptr<Method> make_method(const std::string& name, Recipe& recipe, const DataFacts& data,
                                     Dtype dtype);
 std::vector<std::string> method_names();
+void check_method_name(const std::string& name);  // ErrorKind::usage: unknown
 
 // One a method, defined in its file.
 std::unique_ptr<Method> make_supervised(Recipe& recipe, const DataFacts& data, Dtype dtype);

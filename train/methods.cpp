@@ -14,13 +14,20 @@ std::vector<std::string> method_names() {
   return names;
 }
 
+static Make make_of(const std::string& name) {
+  for (auto& [known, make] : kMethods)
+    if (name == known) return make;
+  std::string near = nearest(name, method_names()), all;
+  for (const std::string& known : method_names()) all += (all.empty() ? "" : ", ") + known;
+  fail(ErrorKind::usage, "unknown method ", name,
+       near.empty() ? "" : "; did you mean " + near + "?", "; the methods are ", all);
+}
+
+void check_method_name(const std::string& name) { make_of(name); }
+
 std::unique_ptr<Method> make_method(const std::string& name, Recipe& recipe, const DataFacts& data,
                                     Dtype dtype) {
-  for (auto& [known, make] : kMethods)
-    if (name == known) return make(recipe, data, dtype);
-  std::string near = nearest(name, method_names());
-  fail(ErrorKind::usage, "unknown method ", name,
-       near.empty() ? "" : "; did you mean " + near + "?");
+  return make_of(name)(recipe, data, dtype);
 }
 
 }  // namespace autodidact

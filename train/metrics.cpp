@@ -87,4 +87,12 @@ std::vector<std::map<std::string, double>> read_metrics(const std::string& path)
   return all;
 }
 
+std::vector<std::pair<std::string, double>> last_metrics(const std::string& path) {
+  std::map<std::string, double> last;
+  for (auto& line : read_metrics(path))
+    for (auto& [name, value] : line) last[name] = value;
+  for (const char* place : {"step", "epoch", "seconds"}) last.erase(place);
+  return {last.begin(), last.end()};
+}
+
 }  // namespace autodidact

@@ -41,5 +41,8 @@ std::string json_number(double value);  // "null" where it is not finite
 // The numbers of every complete line; a torn last line is left out. ErrorKind::data: not JSON
 // lines.
 std::vector<std::map<std::string, double>> read_metrics(const std::string& path);
+// The last value of each metric, by name; without what a line says of its place (step, epoch,
+// seconds).
+std::vector<std::pair<std::string, double>> last_metrics(const std::string& path);
 
 }  // namespace autodidact

@@ -82,7 +82,7 @@ std::string recipe_differences(const std::string& then, const std::string& now) 
 
 std::string nearest(const std::string& word, const std::vector<std::string>& candidates) {
   std::string best;
-  size_t least = std::max<size_t>(2, word.size() / 2) + 1;
+  size_t least = 2 * std::max<size_t>(2, word.size() / 2) + 1;  // in halves of an edit
   for (const std::string& c : candidates) {
     std::vector<size_t> row(c.size() + 1);  // Levenshtein distance, one row at a time
     std::iota(row.begin(), row.end(), size_t(0));
@@ -95,7 +95,10 @@ std::string nearest(const std::string& word, const std::vector<std::string>& can
         diagonal = above;
       }
     }
-    if (row.back() < least) least = row.back(), best = c;
+    size_t cost = least;
+    for (size_t j = 0; j <= c.size(); ++j)  // the word for the first j letters of the candidate
+      if (row[j] < word.size()) cost = std::min(cost, 2 * row[j] + (c.size() - j));
+    if (cost < least) least = cost, best = c;
   }
   return best;
 }
@@ -149,6 +152,13 @@ void Recipe::set(const std::string& assignment) {
     if (table.size() == 1) values_[key].value = value_of(*table.get("v"), key, "--set");
   } catch (const toml::parse_error&) {
   } catch (const Error&) {}
+}
+
+void Recipe::Taker::take(const std::string& name) {
+  auto found = from_.values_.find(name);
+  if (found == from_.values_.end() || !to_.values_.insert(*found).second) return;
+  taken.push_back(name + " = " +
+                  std::visit([](const auto& v) { return text_of(v); }, found->second.value));
 }
 
 void Recipe::check_all_known() const {

@@ -56,6 +56,14 @@ class Recipe {
     return found == values_.end() ? nullptr : &found->second.value;
   }
 
+  // What `from` gives to these options' keys, where this recipe gives nothing; before they are
+  // read. Returns a text a key: "width = 16".
+  template <class Options>
+  std::vector<std::string> take(Options options, const Recipe& from) {
+    Taker taker(*this, from);
+    options.visit(taker);
+    return taker.taken;
+  }
   // Fills the fields that the recipe names. ErrorKind::usage: wrong type, out of range, not one of
   // the choices.
   template <class Options>
@@ -92,6 +100,25 @@ class Recipe {
     Recipe& recipe_;
   };
 
+  class Taker : public Keys {
+   public:
+    Taker(Recipe& to, const Recipe& from) : to_(to), from_(from) {}
+    void operator()(const char* n, int64_t&, const char*, int64_t, int64_t) override { take(n); }
+    void operator()(const char* n, double&, const char*, double, double) override { take(n); }
+    void operator()(const char* n, bool&, const char*) override { take(n); }
+    void operator()(const char* n, std::string&, const char*,
+                    std::initializer_list<const char*>) override {
+      take(n);
+    }
+    void operator()(const char* n, std::vector<int64_t>&, const char*) override { take(n); }
+    std::vector<std::string> taken;
+
+   private:
+    void take(const std::string& name);
+    Recipe& to_;
+    const Recipe& from_;
+  };
+
   std::map<std::string, Given> values_;
   std::vector<std::string> known_;
   std::string resolved_;
@@ -101,7 +128,8 @@ class Recipe {
 // none.
 std::string recipe_differences(const std::string& then, const std::string& now);
 
-// The candidate at the smallest edit distance, or "" if none is near.
+// The candidate at the smallest edit distance, or "" if none is near. What a word leaves off at the
+// end counts half: names begin with what they are about.
 std::string nearest(const std::string& word, const std::vector<std::string>& candidates);
 
 }  // namespace autodidact

@@ -8,8 +8,10 @@
 #include "engine/arena.h"
 #include "engine/durable_file.h"
 #include "kernels/parallel.h"
+#include "train/classification.h"
 #include "train/data/names.h"
 #include "train/data/splits.h"
+#include "train/metrics.h"
 
 namespace autodidact {
 namespace {
@@ -27,6 +29,36 @@ std::vector<std::string> outputs_of(const std::string& text) {
   std::istringstream lines(text);  // the first checkpoints had a line each
   for (std::string line; std::getline(lines, line);) outputs.push_back(line);
   return outputs;
+}
+
+const std::string& fact(const Checkpoint& checkpoint, const char* name, const std::string& file) {
+  auto found = checkpoint.facts.find(name);
+  if (found == checkpoint.facts.end())
+    fail(ErrorKind::checkpoint, file, ": not a checkpoint of a run (it has no ", name, ")");
+  return found->second;
+}
+
+int side_of(const Checkpoint& checkpoint, const std::string& file) {
+  const std::string& text = fact(checkpoint, "side", file);
+  int side = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), side);
+  if (error != std::errc() || end != text.data() + text.size() || side < 1)
+    fail(ErrorKind::checkpoint, file, ": its side must be a number of pixels, got ", text);
+  return side;
+}
+
+// Of a recipe that has not been read: keys are read once.
+std::string init_of(Recipe recipe) {
+  RunKeys keys;
+  recipe.read(keys);
+  return keys.init;
+}
+
+// The keys that say what network it is, as lines of TOML.
+std::string network_of(Recipe recipe) {
+  ModelKeys keys;
+  recipe.read(keys);
+  return recipe.resolved();
 }
 
 // bad_files.txt: every damaged picture that any process of this run met, written as it is found.
@@ -61,14 +93,28 @@ struct Assembly {
   std::unique_ptr<Loader> loader;
   std::string method_name;
 
-  // resumed: the weights will be a checkpoint's, and `init` need not be there any more.
-  explicit Assembly(const RunRequest& request, bool resumed = false,
+  // last: the weights will be this checkpoint's, and `init` need not be there any more.
+  explicit Assembly(const RunRequest& request, const Checkpoint* last = nullptr,
                     const std::function<void(const BadFile&)>& found = {})
       : recipe(request.recipe), method_name(request.method) {
+    check_method_name(method_name);  // before the data is opened
+    std::string taken;
+    std::optional<Checkpoint> start;
+    const std::string init = init_of(recipe);
+    const std::string file = init.empty() || last ? request.out : find_checkpoint(init);
+    if (!init.empty()) {
+      if (!last) start = read_start(file);
+      // Another program's weights do not say what they are of: the recipe has to.
+      if (const Checkpoint& c = last ? *last : *start; !c.facts.empty())
+        taken =
+            take_network(recipe, Recipe::parse(fact(c, "recipe", file), file), side_of(c, file));
+    }
     recipe.read(keys);
     recipe.read(loop);
     loop.refuse_contradictions();
     data = request.data.train ? request.data : open_run_data(keys);
+    if (!taken.empty() && !last)
+      data.notes = "taken from " + file + ": " + taken + "\n" + data.notes;
     method =
         make_method(request.method, recipe, {data.side, data.train->classes(), uint64_t(keys.seed)},
                     dtype_of_name(keys.dtype));
@@ -78,7 +124,7 @@ struct Assembly {
       if (data.test) data.test = labelled(data.test, data.notes);
     }
     parameters = Parameters(*method, dtype_of_name(keys.dtype));
-    if (!keys.init.empty() && !resumed) load_encoder();
+    if (start) load_encoder(*start, file);
     if (keys.freeze == "encoder") {
       parameters.freeze();
       parameters.thaw(method->head());
@@ -100,14 +146,23 @@ struct Assembly {
   }
 
   // Every tensor of the encoder, and nothing of either head.
-  void load_encoder() {
-    std::string path = find_checkpoint(keys.init);
-    TensorFile file = read_weights(path);
-    std::erase_if(file.tensors, [head = method->head() + "."](const auto& named) {
+  void load_encoder(Checkpoint& start, const std::string& path) {
+    std::erase_if(start.file.tensors, [head = method->head() + "."](const auto& named) {
       return named.first.rfind(head, 0) == 0;
     });
-    load_strict(*method, file, {.may_be_missing = {method->head()}, .may_be_extra = {"optimizer"}},
-                path, &parameters);
+    try {
+      load_strict(*method, start.file,
+                  {.may_be_missing = {method->head()}, .may_be_extra = {"optimizer"}}, path,
+                  &parameters);
+    } catch (const Error& e) {
+      if (e.kind != ErrorKind::checkpoint) throw;
+      const std::string ours = network_of(Recipe::parse(recipe.resolved(), "recipe"));
+      fail(e.kind, e.what(), "\nThe recipe names another network",
+           start.facts.empty()
+               ? "; its keys:\n" + ours
+               : ":\n" + recipe_differences(
+                             network_of(Recipe::parse(fact(start, "recipe", path), path)), ours));
+    }
   }
 
   std::map<std::string, std::string> facts() const {
@@ -132,6 +187,9 @@ void RunKeys::visit(Keys& k) {
     100000000);
   k("labels_per_class", labels_per_class, "train on so many pictures a class; 0: all", 0,
     100000000);
+  k("pictures", pictures,
+    "what was trained and tested on where a command gave it (evaluate's fine-tuning); not for "
+    "train");
   k("init", init, "checkpoint or run whose encoder training starts from");
   k("bad_cap", bad_cap,
     "damaged pictures that are replaced by others, as a part of the split; more end the run", 0.0,
@@ -141,7 +199,22 @@ void RunKeys::visit(Keys& k) {
   k("seed", seed, "of initial weights, order and augmentation", 0, int64_t(1) << 62);
 }
 
+std::string take_network(Recipe& recipe, const Recipe& from, int side) {
+  std::vector<std::string> taken = recipe.take(ModelKeys(), from);
+  for (std::string& key : recipe.take(AugmentationKeys(), from)) taken.push_back(std::move(key));
+  if (!recipe.has("image_size")) {
+    recipe.set("image_size", int64_t(side));
+    taken.push_back("image_size = " + std::to_string(side));
+  }
+  std::string text;
+  for (const std::string& key : taken) text += (text.empty() ? "" : ", ") + key;
+  return text;
+}
+
 RunData open_run_data(const RunKeys& keys) {
+  if (!keys.pictures.empty())
+    fail(ErrorKind::usage, "train: this run was given its pictures (", keys.pictures,
+         "); `train` cannot choose the same ones: repeat the command that made it");
   const bool drawn = keys.data == "world" || keys.data.rfind("world:", 0) == 0;
   for (auto [key, size] : {std::pair("train_size", keys.train_size), {"test_size", keys.test_size}})
     if (size && !drawn)
@@ -170,9 +243,13 @@ RunResult train_run(const RunRequest& request, Progress& progress) {
   std::optional<Checkpoint> last;
   if (run.resumes())
     last = run.checkpoints().load_last([&](const std::string& m) { progress.warn(m); });
+  if (last)
+    if (const std::string& was = fact(*last, "method", request.out); was != request.method)
+      fail(ErrorKind::usage, request.out, ": is a run of ", was, ", not of ", request.method,
+           "; resume it with `train ", was, "`");
   BadFileList bad(run.file("bad_files.txt"));
   auto found = [&](const BadFile& b) { bad.add(b); };
-  Assembly a(request, last.has_value(), found);
+  Assembly a(request, last ? &*last : nullptr, found);
   progress.log_to(run.file("log.txt"));
   // A run that goes on keeps it: the loop refuses other settings. One that was stopped before its
   // first checkpoint begins anew, perhaps with others.
@@ -193,7 +270,12 @@ RunResult train_run(const RunRequest& request, Progress& progress) {
                     .encoder_frozen = a.keys.freeze == "encoder",
                     .facts = a.facts(),
                     .graph_file = request.graph_file};
-  RunResult result{run_loop(training, a.loop), a.keys.seed, a.recipe.resolved()};
+  RunResult result{run_loop(training, a.loop), false, a.keys.seed, a.recipe.resolved()};
+  LoopResult& loop = result.loop;
+  if (last && loop.steps == last->step && loop.last.empty() && !loop.signal) {
+    result.was_finished = true;
+    loop.last = last_metrics(run.file("metrics.jsonl"));
+  }
   if (bad.size())
     progress.warn(std::to_string(bad.size()) +
                   " damaged pictures, replaced in training and left out in testing: " +
@@ -204,8 +286,19 @@ RunResult train_run(const RunRequest& request, Progress& progress) {
 DryRun dry_run(const RunRequest& request) {
   Assembly a(request);
   DryRun d;
-  d.data = a.data.train->describe() + "\n";
-  if (a.data.test) d.data += a.data.test->describe() + "\n";
+  d.refusal = RunDirectory::refusal(request.out, request.existing);
+  auto described = [](const Dataset& data, const char* what) {
+    return std::string(what) + ": " + std::to_string(data.size()) + " pictures of " +
+           data.describe() +
+           (data.classes().empty() ? ", no labels\n"
+                                   : ", " + std::to_string(data.classes().size()) + " classes\n");
+  };
+  d.training_pictures = a.data.train->size(), d.classes = int64_t(a.data.train->classes().size());
+  d.data = described(*a.data.train, "training");
+  if (a.data.test) {
+    d.test_pictures = a.data.test->size();
+    d.data += described(*a.data.test, "test");
+  }
   d.data += a.data.notes;
   d.parameters = a.parameters.count();
   d.steps = a.loader->batches_per_epoch() * a.loop.epochs;
@@ -234,29 +327,20 @@ std::string outputs_fact(const std::vector<std::string>& names) {
   return nlohmann::json(names).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-LoadedMethod load_method(const std::string& path, bool untrained) {
+static LoadedMethod load(const std::string& path, bool untrained, int64_t seed) {
   LoadedMethod loaded;
   std::string file = find_checkpoint(path);
   loaded.checkpoint = read_checkpoint(file);
-  auto fact = [&](const char* name) {
-    auto found = loaded.checkpoint.facts.find(name);
-    if (found == loaded.checkpoint.facts.end())
-      fail(ErrorKind::checkpoint, file, ": not a checkpoint of a run (it has no ", name, ")");
-    return found->second;
-  };
-  loaded.name = fact("method");
-  const std::string side = fact("side");
-  auto [end, error] = std::from_chars(side.data(), side.data() + side.size(), loaded.side);
-  if (error != std::errc() || end != side.data() + side.size() || loaded.side < 1)
-    fail(ErrorKind::checkpoint, file, ": its side must be a number of pixels, got ", side);
+  loaded.name = fact(loaded.checkpoint, "method", file);
+  loaded.side = side_of(loaded.checkpoint, file);
+  loaded.untrained = untrained;
   try {
-    loaded.recipe = Recipe::parse(fact("recipe"), file);
-    RunKeys keys;
-    loaded.recipe.read(keys);
-    loaded.seed = keys.seed;
-    loaded.method =
-        make_method(loaded.name, loaded.recipe,
-                    {loaded.side, outputs_of(fact("outputs")), uint64_t(keys.seed)}, Dtype::f32);
+    loaded.recipe = Recipe::parse(fact(loaded.checkpoint, "recipe", file), file);
+    loaded.recipe.read(loaded.keys);
+    loaded.seed = seed >= 0 ? seed : loaded.keys.seed;
+    const auto outputs = outputs_of(fact(loaded.checkpoint, "outputs", file));
+    loaded.method = make_method(loaded.name, loaded.recipe,
+                                {loaded.side, outputs, uint64_t(loaded.seed)}, Dtype::f32);
   } catch (const Error& e) {
     if (e.kind != ErrorKind::usage) throw;
     fail(ErrorKind::checkpoint, file, ": what it says of its network is unsound: ", e.what());
@@ -264,6 +348,11 @@ LoadedMethod load_method(const std::string& path, bool untrained) {
   if (!untrained)
     load_strict(*loaded.method, loaded.checkpoint.file, {.may_be_extra = {"optimizer"}}, file);
   return loaded;
+}
+
+LoadedMethod load_method(const std::string& path) { return load(path, false, -1); }
+LoadedMethod load_untrained(const std::string& path, int64_t seed) {
+  return load(path, true, seed);
 }
 
 }  // namespace autodidact

@@ -6,7 +6,7 @@
 namespace autodidact {
 
 struct RunKeys {
-  std::string data = "world", init = "", freeze = "none", dtype = "f32";
+  std::string data = "world", pictures = "", init = "", freeze = "none", dtype = "f32";
   double bad_cap = 0.01;
   int64_t image_size = 0, labels_per_class = 0, train_size = 0, test_size = 0, seed = 1;
   void visit(Keys& k);
@@ -21,24 +21,33 @@ struct RunData {
 };
 RunData open_run_data(const RunKeys& keys);
 
+// Gives `recipe` what it does not set itself of a trained network: its model, how it sees pictures
+// and at what size. Returns what was taken: "model = \"resnet18\", width = 16".
+std::string take_network(Recipe& recipe, const Recipe& from, int side);
+
 struct RunRequest {
   std::string method;
   Recipe recipe;
   std::string out;
   RunDirectory::Existing existing = RunDirectory::Existing::refuse;
   std::string graph_file;
-  RunData data = {};  // where `train` is set: these pictures, whatever the recipe says of data
+  // Where `train` is set: these pictures, whatever the recipe says of data; its key `pictures` then
+  // says in words what they are.
+  RunData data = {};
 };
 
 struct RunResult {
   LoopResult loop;
+  bool was_finished = false;  // before: nothing was done, and loop.last is read from its metrics
   int64_t seed;
   std::string resolved;  // the recipe
 };
 RunResult train_run(const RunRequest& request, Progress& progress);
 
 struct DryRun {
-  std::string data;  // one line about each split, and notes
+  std::string data;     // one line about each split, and notes
+  std::string refusal;  // why train_run would not begin in the run directory; "": it would
+  int64_t training_pictures = 0, test_pictures = 0, classes = 0;
   int64_t parameters = 0, steps = 0;
   size_t peak_bytes = 0;         // of tensors, after a few steps
   double seconds_per_epoch = 0;  // measured on a few steps
@@ -53,13 +62,16 @@ struct LoadedMethod {
   std::unique_ptr<Method> method;
   std::string name;  // of the method
   Recipe recipe;
+  RunKeys keys;  // of the recipe
   Checkpoint checkpoint;
-  int side = 0;  // of its pictures
-  int64_t seed = 1;
+  int side = 0;            // of its pictures
+  bool untrained = false;  // its weights are initial ones instead of the checkpoint's
+  int64_t seed = 1;        // of its initial weights
 };
-// path: a checkpoint or a run directory. untrained: the weights the run began with instead of the
-// checkpoint's.
-LoadedMethod load_method(const std::string& path, bool untrained = false);
+// path: a checkpoint or a run directory.
+LoadedMethod load_method(const std::string& path);
+// The same network as it was before training, or would have been with another seed (-1: the run's).
+LoadedMethod load_untrained(const std::string& path, int64_t seed = -1);
 
 // The fact `outputs` of a checkpoint: names as a JSON list.
 std::string outputs_fact(const std::vector<std::string>& names);

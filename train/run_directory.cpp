@@ -63,6 +63,22 @@ bool is_folder(const fs::path& path) {
   return fs::is_directory(fs::symlink_status(path, none));
 }
 
+// The demo has no --resume: its acts are runs of their own.
+constexpr const char* kHoldsRun =
+    ": holds a run already; --overwrite removes it, and where `train` made it --resume goes on "
+    "with it";
+
+// Why nothing can be done in this folder; "" where it can.
+std::string no_run_directory(const std::string& path, bool resume) {
+  std::error_code none;
+  const bool there = fs::exists(path, none);
+  if (there && !fs::is_directory(path, none)) return path + ": is a file, not a run directory";
+  if (!there && resume) return path + ": there is no run to resume";
+  if (there && !is_empty_but_for_lock(path) && !is_run(path))
+    return path + ": holds something that is not a run; choose another --out";
+  return "";
+}
+
 void remove_run(const fs::path& path) {
   for (const char* name : kOwnFiles) fs::remove(path / name);
   if (fs::path folder = path / "checkpoints"; is_folder(folder)) {
@@ -80,18 +96,21 @@ void remove_run(const fs::path& path) {
 
 }  // namespace
 
+std::string RunDirectory::refusal(const std::string& path, Existing existing) {
+  std::string why = no_run_directory(path, existing == Existing::resume);
+  std::error_code none;
+  if (why.empty() && existing == Existing::refuse && fs::exists(path, none) &&
+      !is_empty_but_for_lock(path))
+    why = path + kHoldsRun;
+  return why;
+}
+
 RunDirectory::RunDirectory(const std::string& path, Existing existing)
     : path_(path), checkpoints_((fs::path(path) / "checkpoints").string()) {
-  std::error_code error;
-  const bool there = fs::exists(path, error);
-  if (there && !fs::is_directory(path, error))
-    fail(ErrorKind::usage, path, ": is a file, not a run directory");
-  if (!there && existing == Existing::resume)
-    fail(ErrorKind::usage, path, ": there is no run to resume");
   // A folder that is no run of ours is left alone, lock file and all.
-  bool used = there && !is_empty_but_for_lock(path);
-  if (used && !is_run(path))
-    fail(ErrorKind::usage, path, ": holds something that is not a run; choose another --out");
+  if (std::string why = no_run_directory(path, existing == Existing::resume); !why.empty())
+    fail(ErrorKind::usage, why);
+  std::error_code error;
   created_ = fs::create_directories(path, error);
   if (error) fail(ErrorKind::failure, path, ": cannot be created: ", error.message());
 
@@ -107,10 +126,9 @@ RunDirectory::RunDirectory(const std::string& path, Existing existing)
     struct stat lock;
     if (fstat(lock_, &lock) != 0 || lock.st_nlink == 0)
       fail(ErrorKind::usage, path, ": was removed by another process");
-    used = !is_empty_but_for_lock(path);  // what another process did before it gave up the lock
-    if (used && existing == Existing::refuse)
-      fail(ErrorKind::usage, path,
-           ": holds a run already; --resume goes on with it, --overwrite removes it");
+    // Or what another process did before it gave up the lock.
+    if (existing == Existing::refuse && !is_empty_but_for_lock(path))
+      fail(ErrorKind::usage, path, kHoldsRun);
     std::string who = std::to_string(getpid()) + " on " + host_name() + "\n";
     // Never empty in between: who looks now has to see that this is a run.
     if (pwrite(lock_, who.data(), who.size(), 0) < 0 || ftruncate(lock_, off_t(who.size())) != 0)

@@ -29,6 +29,9 @@ class RunDirectory {
   RunDirectory(const RunDirectory&) = delete;
   RunDirectory& operator=(const RunDirectory&) = delete;
 
+  // Why it would refuse, as far as that can be seen without a lock; "": it would not.
+  static std::string refusal(const std::string& path, Existing existing);
+
   const std::string& path() const { return path_; }
   std::string file(const std::string& name) const;     // PATH/name
   std::string picture(const std::string& name) const;  // PATH/pictures/name; makes the folder

@@ -174,6 +174,10 @@ TEST_CASE("safetensors: a strict load names everything that does not fit, and wr
         "\n  missing fc.bias [5]");
   CHECK(same_bytes(to.fc, before));
 
+  // A whole other network would fill the screen.
+  for (char c = 'a'; c < 'f'; ++c) file.tensors[std::string("x") + c] = full({1}, 0);
+  CHECK_THROWS_WITH_AS(load_strict(to, file, {}, "w"), doctest::Contains("\n  and 4 more"), Error);
+
   TensorFile encoder = file_of(net), wrapped;
   encoder.tensors.erase("fc.weight"), encoder.tensors.erase("fc.bias");
   encoder.tensors["optimizer.momentum"] = full({1}, 0);

@@ -1,16 +1,6 @@
 #!/usr/bin/env bash
 # autodidact bench: the table of kernels, what is refused, the keys of --json.   bench.sh PROGRAM
-set -uo pipefail
-program=$1
-work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-bad=0
-complain() { echo "bench.sh: $1"; bad=1; }
-runs() {   # runs CODE TEXT ARGUMENTS...: the exit code, and TEXT in what was printed
-  local code=$1 text=$2; shift 2
-  "$program" "$@" >"$work/out" 2>"$work/err"; local status=$?
-  [[ $status -eq $code ]] || { complain "$*: exit code $status, expected $code"; cat "$work/err"; }
-  grep -aqF -- "$text" "$work/out" "$work/err" || { complain "$*: printed no '$text'"; cat "$work/out" "$work/err"; }
-}
+. "$(dirname "$0")/checks.bash"
 
 runs 0 "B=1,M=1024,N=1024,K=1024,TA=0,TB=0" bench --list
 runs 2 "did you mean gemm?" bench gem

@@ -1,16 +1,6 @@
 #!/usr/bin/env bash
 # The data command end to end: what it prints, what it writes, its exit codes.   data.sh PROGRAM
-set -uo pipefail
-program=$1
-work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-bad=0
-complain() { echo "data.sh: $1"; bad=1; }
-runs() {   # runs CODE TEXT ARGUMENTS...: the exit code, and TEXT in what was printed
-  local code=$1 text=$2; shift 2
-  "$program" "$@" >"$work/out" 2>"$work/err"; local status=$?
-  [[ $status -eq $code ]] || { complain "$*: exit code $status, expected $code"; cat "$work/err"; }
-  grep -aqF -- "$text" "$work/out" "$work/err" || { complain "$*: printed no '$text'"; cat "$work/out" "$work/err"; }
-}
+. "$(dirname "$0")/checks.bash"
 
 runs 0 "10 classes" data info world:test
 runs 0 '"command":"data info"' data info world:test --json
@@ -53,7 +43,12 @@ runs 3 "is not an .npy file" data info "$(: >"$work/empty.npy" && echo "$work/em
 runs 2 "unknown key crop_paddin; did you mean crop_padding?" data show world --set crop_paddin=2 --out "$work/no.png"
 runs 2 "unknown key epochs" data show world --recipe rotation-world-quick --set epochs=2 --out "$work/no.png"
 runs 0 "10 samples drawn" data show world --recipe rotation-world-quick --set crop_padding=2 --out "$work/set.png"
-runs 2 "subcommand" data
+runs 2 "data needs a subcommand: info, check, show, export" data
+runs 2 "data needs a subcommand: info, check, show, export; got shwo; did you mean show?" data shwo world
+for seed in -3 99999999999999999999 4611686018427387905 1.5 x; do
+  runs 2 "--seed: must be a whole number from 0 to 2^62, got $seed" data info world:val --seed $seed
+done
+runs 2 "SRC: must not be empty" data info ""
 runs 2 "required" data show world
 runs 2 ".png or .svg" data show world --out "$work/show.jpg"
 runs 1 "cannot be written" data show world --out "$work/none/show.png"

@@ -1,11 +1,7 @@
 #!/usr/bin/env bash
 # The demo at its shortest: what it prints is what it wrote, its pictures are there, a second one keeps the first.
 #   demo.sh PROGRAM
-set -uo pipefail
-program=$(realpath "$1")
-work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-bad=0
-complain() { echo "demo.sh: $1"; bad=1; }
+. "$(dirname "$0")/checks.bash"
 cd "$work" || exit 1
 
 "$program" demo --minutes 1 --json -q >out 2>err || { complain "exit code $?"; cat err; }

@@ -1,25 +1,16 @@
 #!/usr/bin/env bash
 # Commands about the program and its files: doctor, recipes, inspect.   files.sh PROGRAM
-set -uo pipefail
-program=$1
-work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-bad=0
-complain() { echo "files.sh: $1"; bad=1; }
-runs() {   # runs CODE TEXT ARGUMENTS...: the exit code, and TEXT in what was printed
-  local code=$1 text=$2; shift 2
-  "$program" "$@" >"$work/out" 2>"$work/err"; local status=$?
-  [[ $status -eq $code ]] || { complain "$*: exit code $status, expected $code"; cat "$work/err"; }
-  grep -aqF -- "$text" "$work/out" "$work/err" || { complain "$*: printed no '$text'"; cat "$work/out" "$work/err"; }
-}
+. "$(dirname "$0")/checks.bash"
 
 runs 0 "class " doctor
 runs 0 '"command":"doctor"' doctor --json
 AUTODIDACT_ISA=plain runs 0 "class      plain" doctor
-AUTODIDACT_ISA=sse9 runs 1 "AUTODIDACT_ISA" doctor
+AUTODIDACT_ISA=sse9 runs 2 "AUTODIDACT_ISA must be plain, avx2 or avx512, got sse9" doctor
 runs 0 "rotation-world-quick" recipes
 runs 0 '"recipes":[{"name":"rotation-cifar10"' recipes --json
 runs 0 'model = "resnet18"' recipes rotation-world-quick
 runs 2 "did you mean rotation-world-quick?" recipes rotation-world-quik
+runs 2 "did you mean rotation-world-" recipes rotation-wrld
 "$program" recipes rotation-world-quick >"$work/recipe.toml" 2>/dev/null
 [[ $(head -c 12 "$work/recipe.toml") == "# Rotation o" ]] || complain "a printed recipe is not the recipe alone"
 
@@ -45,4 +36,25 @@ runs 2 "required" inspect
 runs 2 "must end in .safetensors" export --checkpoint "$work" --out "$work/x.onnx"
 runs 2 "" inspect "$work/good" --jsn
 "$program" doctor --json 2>/dev/null >/dev/full; [[ $? -eq 1 ]] || complain "results that cannot be written: exit code 1 expected"
+
+# Help: what it is, examples, then usage; of every command and its subcommands.
+commands() { "$program" "$@" --help | sed -n '/^Subcommands:/,$s/^  \([a-z-][a-z-]*\) .*/\1/p'; }
+explained() {
+  "$program" "$@" --help >"$work/out" 2>&1 || complain "$* --help: exit code $?"
+  [[ $(grep -nE '^(Example|Usage)' "$work/out" | head -1) =~ ^[23]:Example ]] || { complain "$* --help does not start with examples"; cat "$work/out"; }
+  [[ $(grep -c '^Example' "$work/out") -eq 1 ]] || complain "$* --help: examples twice"
+}
+explained
+[[ $(commands | wc -l) -ge 12 ]] || complain "--help lists $(commands | wc -l) commands"
+for command in $(commands); do
+  explained "$command"
+  for sub in $(commands "$command"); do explained "$command" "$sub"; done
+done
+
+# What is not there: named, with the nearest.
+"$program" >/dev/null 2>"$work/err"; [[ $? -eq 2 ]] && grep -qF "needs a subcommand: bench, data" "$work/err" || complain "no command: $(cat "$work/err")"
+runs 2 "got nonsense" nonsense
+runs 2 "did you mean evaluate?" evalute linear
+runs 2 "evaluate needs a subcommand: linear, knn, few-labels, finetune; got segment" evaluate segment
+runs 2 "METHOD: must not be empty" train ""
 exit $bad

@@ -1,10 +1,6 @@
 #!/usr/bin/env bash
 # --json: one object on one line that begins with the keys of docs/json.md, for every command.   json.sh PROGRAM
-set -uo pipefail
-program=$1
-work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-bad=0
-complain() { echo "json.sh: $1"; bad=1; }
+. "$(dirname "$0")/checks.bash"
 # object SEED DEVICE KEYS ARGUMENTS...: the first five keys, and those named (comma-separated)
 object() {
   local seed=$1 device=$2 keys=$3; shift 3

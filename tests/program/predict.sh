@@ -1,17 +1,7 @@
 #!/usr/bin/env bash
 # predict and embed: the same answer whatever the file's form or the threads, the network's own head, what is refused.
 #   predict.sh PROGRAM
-set -uo pipefail
-program=$1
-work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-bad=0
-complain() { echo "predict.sh: $1"; bad=1; }
-runs() {   # runs CODE TEXT ARGUMENTS...: the exit code, and TEXT in what was printed
-  local code=$1 text=$2; shift 2
-  "$program" "$@" >"$work/out" 2>"$work/err"; local status=$?
-  [[ $status -eq $code ]] || { complain "$*: exit code $status, expected $code"; cat "$work/err"; }
-  grep -aqF -- "$text" "$work/out" "$work/err" || { complain "$*: printed no '$text'"; cat "$work/out" "$work/err"; }
-}
+. "$(dirname "$0")/checks.bash"
 "$program" data export world:train --count 100 --out "$work/train" >/dev/null || exit 1   # a folder: its classes have names
 "$program" data export world:test --count 40 --out "$work/tx.npy,$work/ty.npy" >/dev/null || exit 1
 tiny=(-q --data "$work/train" --set image_size=32 --set model=resnet18 --set width=8 --set batch_size=20)

@@ -1,17 +1,7 @@
 #!/usr/bin/env bash
 # Training with labels from a folder: test split, --init, frozen encoder, few labels, bf16, --graph, damaged pictures,
 # weights to and from others.   supervised.sh PROGRAM
-set -uo pipefail
-program=$1
-work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-bad=0
-complain() { echo "supervised.sh: $1"; bad=1; }
-runs() {   # runs CODE TEXT ARGUMENTS...: the exit code, and TEXT in what was printed
-  local code=$1 text=$2; shift 2
-  "$program" "$@" >"$work/out" 2>"$work/err"; local status=$?
-  [[ $status -eq $code ]] || { complain "$*: exit code $status, expected $code"; cat "$work/err"; }
-  grep -aqF -- "$text" "$work/out" "$work/err" || { complain "$*: printed no '$text'"; cat "$work/out" "$work/err"; }
-}
+. "$(dirname "$0")/checks.bash"
 count() { grep -c "$1" "$2/metrics.jsonl"; }
 # tensors RUN [WITHOUT]: role, type, shape, checksum and name of the network's tensors
 tensors() { "$program" inspect "$1" | grep -E '^  (parameter|buffer) ' | grep -vE " ${2:-nothing}\." ; }
@@ -37,6 +27,21 @@ cmp -s <(tensors "$work/pretext" fc) <(tensors "$work/frozen" fc) || complain "a
 runs 0 "" train supervised "${photos[@]}" --init "$work/pretext" --set epochs=1 --out "$work/tuned"
 cmp -s <(tensors "$work/pretext" fc) <(tensors "$work/tuned" fc) && complain "fine-tuning changed nothing"
 runs 6 "conv1.weight" train supervised "${photos[@]}" --init "$work/pretext" --set width=16 --set epochs=1 --out "$work/none"
+grep -qF "width: 8 then, 16 now" "$work/err" || complain "another width: the key is not named"
+[[ $(grep -c '^  mismatched' "$work/err") -le 5 ]] || complain "another width: a list of hundreds"
+
+# What is not set is the checkpoint's: the network, the size of its pictures and how it sees them; in a resume too.
+printf 'epochs = 1\nbatch_size = 32\ncrop_padding = 1\n' >"$work/mine.toml"
+taken=(train supervised --recipe "$work/mine.toml" --data "$work/photos" --init "$work/pretext" --out "$work/taken")
+runs 0 'model = "resnet18", width = 8, ' "${taken[@]}"
+grep -qF "taken from $work/pretext/checkpoints/step-" "$work/err" || complain "--init: where keys were taken from is not said"
+grep -qF "crop_padding" "$work/err" && complain "--init: a key that was set was taken"
+for line in 'width = 8 ' 'image_size = 32 ' 'crop_padding = 1 '; do
+  grep -q "^$line" "$work/taken/config.toml" || complain "--init: config.toml lacks $line"
+done
+mv "$work/pretext" "$work/moved"
+runs 0 "was finished after 6 steps" "${taken[@]}" --resume
+mv "$work/moved" "$work/pretext"
 
 # bf16: f32 masters in the file, and the same bytes again.
 for name in a b; do runs 0 "" train supervised "${photos[@]}" --dtype bf16 --set epochs=1 --out "$work/bf16$name"; done
@@ -66,6 +71,7 @@ cmp -s <(probabilities "$work/run") <(probabilities "$work/imported.safetensors"
 runs 0 "60 pictures" embed --checkpoint "$work/imported.safetensors" --data "$work/photos:test" --out "$work/features.npy"
 runs 0 "block features" evaluate knn --checkpoint "$work/imported.safetensors" --data "$work/photos" --k 5
 for start in all encoder; do
+  runs 6 "its keys:" train supervised "${photos[@]}" --set width=16 --init "$work/$start.safetensors" --set epochs=1 --out "$work/none"
   runs 0 "" train supervised "${photos[@]}" --init "$work/$start.safetensors" --freeze encoder --set epochs=1 --out "$work/from-$start"
   cmp -s <(tensors "$work/run" fc) <(tensors "$work/from-$start" fc) || complain "--init from $start.safetensors: another encoder"
 done
@@ -75,7 +81,7 @@ one_of() { find "$work/photos/$1" -name '*.png' | sort | sed -n "$2p"; }
 : >"$(one_of train 3)"; : >"$(one_of train 9)"; : >"$(one_of test 2)"
 runs 3 "more than the cap of 0 %" train supervised "${photos[@]}" --set bad_cap=0 --out "$work/damaged"
 [[ -s $work/damaged/bad_files.txt ]] || complain "the damaged pictures beyond the cap are not listed"
-runs 3 "raise the cap (bad_cap in a recipe)" train supervised "${photos[@]}" --set bad_cap=0.001 --out "$work/beyond"
+runs 3 "raise the cap (bad_cap in a recipe, --cap of evaluate and embed)" train supervised "${photos[@]}" --set bad_cap=0.001 --out "$work/beyond"
 echo "an earlier one" >>"$work/damaged/bad_files.txt"
 runs 0 "4 damaged pictures, replaced in training" train supervised "${photos[@]}" --set bad_cap=0.02 --set epochs=2 --resume --out "$work/damaged"
 for text in "an earlier one" "$(basename "$(one_of train 3)")" "$(basename "$(one_of train 9)")" "$(basename "$(one_of test 2)")"; do

@@ -2,24 +2,14 @@
 # A training run under attack: killed, stopped, started twice, resumed with other settings, with damaged files, on a
 # full disk. What must hold: nothing is lost, the end is the same bytes, the exit code says what happened.
 #   training.sh PROGRAM
-set -uo pipefail
-program=$1
-work=$(mktemp -d)
+. "$(dirname "$0")/checks.bash"
 trap '[[ -z ${mounted:-} ]] || umount "$mounted"; rm -rf "$work"' EXIT
-bad=0
-complain() { echo "training.sh: $1"; bad=1; }
 # No test split: most of these runs are about bytes, not about accuracy.
 "$program" data export world:train --count 320 --out "$work/x.npy,$work/y.npy" >/dev/null || exit 1
 settings=(--data "$work/x.npy,$work/y.npy" --set model=resnet26 --set width=8 --set groups=4 --set batch_size=32
           --set checkpoint_every=3 --set log_every=1 -q)
 short=("${settings[@]}" --set epochs=2)
 long=("${settings[@]}" --set epochs=1000)
-runs() {   # runs CODE TEXT ARGUMENTS...: the exit code, and TEXT in what was printed
-  local code=$1 text=$2; shift 2
-  "$program" "$@" >"$work/out" 2>"$work/err"; local status=$?
-  [[ $status -eq $code ]] || { complain "$*: exit code $status, expected $code"; cat "$work/err"; }
-  grep -aqF -- "$text" "$work/out" "$work/err" || { complain "$*: printed no '$text'"; cat "$work/out" "$work/err"; }
-}
 without_time() { sed -E 's/, "seconds": [^,}]*//' "$1/metrics.jsonl"; }
 last() { echo "$1/checkpoints/$(cat "$1/checkpoints/last")"; }
 same_end() {   # same_end RUN: ended as the reference did, and left nothing behind
@@ -110,13 +100,31 @@ rm -r "$work/source" "$work/initialised/checkpoints/$(cat "$work/initialised/che
 runs 0 "" train rotation --resume --out "$work/initialised" -q
 runs 3 "$work/source" train rotation "${short[@]}" --init "$work/source" --out "$work/none3"
 
+# Finished before: nothing is done, and its figures are told again.
+cp -r "$work/reference" "$work/finished"
+runs 0 "was finished after 20 steps" train rotation "${short[@]}" --resume --out "$work/finished"
+told() { grep -oE '^  (accuracy|loss|learning_rate) +[0-9.]+' "$work/out" | sort; }
+told >"$work/told"
+[[ $(wc -l <"$work/told") -eq 3 ]] || complain "a finished run: told $(cat "$work/told")"
+runs 0 '"images_per_second":null,"was_finished":true' train rotation "${short[@]}" --resume --json --out "$work/finished"
+same_end "$work/finished"
+
+# A dry run: what there is, and that it would be refused.
+runs 0 "training: 320 pictures of" train rotation "${short[@]}" --dry-run --out "$work/none4"
+grep -qF ", 10 classes" "$work/out" || complain "--dry-run: no classes"
+runs 0 "it would not begin: $work/reference: holds a run already" train rotation "${short[@]}" --dry-run --out "$work/reference"
+runs 0 '"refusal":null' train rotation "${short[@]}" --dry-run --json --out "$work/none4"
+
 # Settings that would be ignored.
 runs 2 "batch_size must be at most the 320 training pictures, got 321" train rotation "${short[@]}" --set batch_size=321 --out "$work/none4"
 runs 2 "train_size is for the built-in world" train rotation "${short[@]}" --set train_size=100 --out "$work/none4"
 runs 2 "test_size is for the built-in world" train rotation "${short[@]}" --set test_size=100 --out "$work/none4"
 runs 2 "imagenet_stem is for ResNet-18, -34 and -50" train rotation "${short[@]}" --set imagenet_stem=true --out "$work/none4"
 runs 2 "groups is for resnet26" train rotation "${short[@]}" --set model=nin3 --set groups=4 --out "$work/none4"
-runs 2 "--seed" train rotation "${short[@]}" --seed -5 --out "$work/none4"
+runs 2 "--seed: must be a whole number from 0 to 2^62, got -5" train rotation "${short[@]}" --seed -5 --out "$work/none4"
+runs 2 "--data: must not be empty" train rotation --data "" --out "$work/none4"
+runs 2 "the methods are supervised, rotation" train nonsense --out "$work/none4"
+runs 2 "given its pictures (mine)" train rotation "${short[@]}" --set pictures=mine --out "$work/none4"
 runs 2 "warmup_epochs must be below epochs, got 2 of 2" train rotation "${short[@]}" --set warmup_epochs=2 --out "$work/none4"
 runs 2 "milestones belong to schedule" train rotation "${short[@]}" --set milestones=[1] --out "$work/none4"
 runs 2 "needs milestones" train rotation "${short[@]}" --set schedule=step --dry-run --out "$work/none4"
@@ -129,7 +137,7 @@ grep -q 'conv2d' "$work/graph.dot" || complain "--graph: no convolution in the t
 before=$(cat "$work/reference/config.toml" "$work/reference/metrics.jsonl" | md5sum)
 runs 2 "learning_rate: 0.1 then, 0.5 now" train rotation "${short[@]}" --set learning_rate=0.5 --resume --out "$work/reference"
 runs 2 "epochs: 2 then, 3 now" train rotation "${short[@]}" --set epochs=3 --resume --out "$work/reference"
-runs 2 "unknown key rotations" train supervised "${short[@]}" --resume --out "$work/reference"
+runs 2 "is a run of rotation, not of supervised" train supervised "${short[@]}" --resume --out "$work/reference"
 [[ $before == $(cat "$work/reference/config.toml" "$work/reference/metrics.jsonl" | md5sum) ]] || complain "a refused resume changed the run"
 runs 2 "did you mean learning_rate?" train rotation "${short[@]}" --set learning_rte=1 --out "$work/none"
 runs 2 "epochs must be from" train rotation "${short[@]}" --set epochs=0 --out "$work/none"

@@ -111,19 +111,23 @@ TEST_CASE("kNN on a data set, and its refusals") {
                     "knn: k must be at most the 400 training pictures, got 401");
 }
 
-TEST_CASE("the few-label probe gains from labels and leaves out what a class cannot give") {
+TEST_CASE("the few-label probe gains from labels and refuses what a class cannot give") {
   Pixels encoder;
   FewLabelProbeOptions options;
   options.block = "halved", options.linear.least_steps = 100;
   SplitFeatures f =
       features_of(pixels_subject(encoder), quadrants(1000, 6), quadrants(400, 7), {"halved"}, {});
   const LabelledSets sets =
-      labelled_sets(f.train.labels, 4, {.per_class = {1, 50, 100000}, .draws = 4});
+      labelled_sets(f.train.labels, {"a", "b", "c", "d"}, {.per_class = {1, 50}, .draws = 4});
   FewLabelProbe p = few_label_probe(f, 4, sets, options);
   REQUIRE(p.points.size() == 2);
   CHECK(p.points[0].per_class == 1);
   CHECK(p.points[1].accuracy > p.points[0].accuracy);
   CHECK(p.points[0].spread > 0);
+  // Ten rows, one of them held out: of class b there is one.
+  CHECK_THROWS_WITH_AS(
+      labelled_sets({0, 0, 0, 0, 0, 0, 0, 0, 1, 1}, {"a", "b"}, {.per_class = {1, 3}, .seed = 5}),
+      doctest::Contains("class 'b' has"), Error);
 }
 
 TEST_CASE("an untrained network's BatchNorm statistics are those of training data") {
@@ -140,7 +144,8 @@ TEST_CASE("an untrained network's BatchNorm statistics are those of training dat
   s.side = 8, s.classes = {"grey"}, s.labels.assign(4, 0);
   s.images.assign(4 * 8 * 8 * 3, 200);
   DatasetPtr data = from_memory(s, "grey");
-  REQUIRE(estimate_batch_statistics(*encoder, data, {}, 8, 1));
+  const Subject subject{"untrained", encoder.get(), {}, 8};
+  REQUIRE(estimate_batch_statistics(*encoder, subject, data, 1));
   // The input of layer1.0.bn1 is conv1 of the pictures; 0.9^64 of the initial 0 remains.
   Tensor x = encoder->block(0, normalize(data->pixels(0), 1, 8, {}, Dtype::f32));
   double mean = 0;
@@ -148,7 +153,7 @@ TEST_CASE("an untrained network's BatchNorm statistics are those of training dat
   CHECK(first("layer1.0.bn1.running_mean") ==
         doctest::Approx(mean * (1 - std::pow(0.9, 64))).epsilon(1e-4));
   auto without = make_encoder({"resnet26", 16, false, 8}, rng);
-  CHECK_FALSE(estimate_batch_statistics(*without, data, {}, 8, 1));
+  CHECK_FALSE(estimate_batch_statistics(*without, subject, data, 1));
 }
 
 TEST_CASE("features go to .npy, .csv and .safetensors and come back") {

@@ -8,6 +8,7 @@
 #include "tests/temporary_folder.h"
 #include "tests/train/image_corpus.h"
 #include "train/data/export.h"
+#include "train/data/readable.h"
 #include "train/evaluate/few_labels.h"
 #include "train/evaluate/subject.h"
 
@@ -149,6 +150,15 @@ TEST_CASE("damaged pictures have no row in features, and the others keep theirs"
     CHECK(features.bad_files.size() == 3);
     DatasetPtr good = pictures_of(features, d);
     REQUIRE(good->size() == 297);
+    std::vector<BadFile> bad;
+    CHECK(readable_pictures(d, 0.01, bad)->manifest() == good->manifest());
+    CHECK(bad.size() == 3);
+    Subject strict = subject;
+    strict.bad_cap = 0.005;
+    holds(error_of(ErrorKind::data, [&] { features_of(strict, d, {kPooled}, {}); }),
+          "more than the cap of 0.5 %");
+    holds(error_of(ErrorKind::data, [&] { readable_pictures(d, 0.005, bad); }),
+          "3 of 300 pictures");
     REQUIRE(features.blocks[0].x.shape[0] == 297);
     REQUIRE(features.labels.size() == 297);
     const int dims = features.blocks[0].x.shape[1];
@@ -175,7 +185,7 @@ TEST_CASE("fine-tuning: the labelled pictures of the probe, the checkpoint's pic
   const FinetuneData pictures{"colours", colours(60, 12, 5), colours(30, 12, 6)};
   std::vector<int32_t> labels;
   for (int64_t i = 0; i < 60; ++i) labels.push_back(pictures.train->label(i));
-  const LabelledSets sets = labelled_sets(labels, 2, {.per_class = {2, 5, 1000}, .draws = 3});
+  const LabelledSets sets = labelled_sets(labels, {"0", "1"}, {.per_class = {2, 5}, .draws = 3});
   REQUIRE(sets.counts.size() == 2);
   for (const LabelledSets::Count& count : sets.counts) {
     REQUIRE(count.draws.size() == 3);
@@ -199,6 +209,10 @@ TEST_CASE("fine-tuning: the labelled pictures of the probe, the checkpoint's pic
   LoadedMethod tuned = load_method(options.out + "/finetune-5");
   CHECK(tuned.side == 8);
   CHECK(init_of(options.out + "/finetune-5") == run);
+  CHECK(tuned.keys.pictures ==
+        "10 of 60, 5 a class, draw of seed 1, 6 held-out ones left out; tested on 30 of colours");
+  CHECK(tuned.keys.labels_per_class == 0);
+  holds(error_of(ErrorKind::usage, [&] { open_run_data(tuned.keys); }), "was given its pictures");
   // The manifest is that of the draw.
   std::ostringstream manifest;
   manifest << std::hex << subset(pictures.train, sets.counts[1].draws[0], "")->manifest();

@@ -33,6 +33,15 @@ TEST_CASE("load_method: names of classes may hold anything, and the seed is the 
   LoadedMethod loaded = load_method(written(folder, "", ""));
   CHECK(loaded.method->outputs() == kNames);
   CHECK((loaded.side == 16 && loaded.seed == 7 && loaded.name == "supervised"));
+  // As it was before training, or would have been with another seed.
+  const LoadedMethod initial = load_untrained(written(folder, "", ""));
+  const LoadedMethod other = load_untrained(written(folder, "", ""), 8);
+  CHECK((initial.seed == 7 && other.seed == 8 && initial.untrained && !loaded.untrained));
+  auto first = [](const LoadedMethod& m) {
+    return ptr<float>(*named_tensors(*m.method).front().tensor)[0];
+  };
+  CHECK(first(initial) == first(loaded));  // written without a step
+  CHECK(first(initial) != first(other));
   // What is not UTF-8 cannot stand in a header.
   CHECK(outputs_fact({"a\xff"}) == "[\"a\xef\xbf\xbd\"]");
   // The first checkpoints had a line a name.

@@ -159,8 +159,41 @@ TEST_CASE("recipe: files are limited, and unknown names have a near one") {
   CHECK_THROWS_WITH_AS(Recipe(folder / "large.toml"), doctest::Contains("larger than"), Error);
   CHECK_THROWS_WITH_AS(Recipe("rotation-world-quik"),
                        doctest::Contains("did you mean rotation-world-quick?"), Error);
+  CHECK_THROWS_WITH_AS(Recipe("rotation-wrld"), doctest::Contains("did you mean rotation-world-"),
+                       Error);
   CHECK_THROWS_WITH_AS(Recipe(folder.path.string()), doctest::Contains("neither a file nor"),
                        Error);
+}
+
+TEST_CASE("nearest: an edit counts whole, what is left off at the end half, and far is none") {
+  const std::vector<std::string> names = {"epochs", "flip", "weight_decay", "width"};
+  for (auto [word, near] : {std::pair("epoch", "epochs"),
+                            {"weight", "weight_decay"},
+                            {"wdith", "width"},
+                            {"flp", "flip"},
+                            {"a", ""},
+                            {"zzzzzz", ""},
+                            {"", ""}})
+    CHECK(nearest(word, names) == near);
+}
+
+TEST_CASE("recipe: keys are taken from another one where they are not set") {
+  struct Network {
+    int64_t width = 0;
+    std::string model = "nin";
+    void visit(Keys& k) {
+      k("width", width, "channels", 0, 100);
+      k("model", model, "network");
+    }
+  };
+  const Recipe from = Recipe::parse("width = 8\nmodel = \"resnet18\"\nepochs = 3\n", "from");
+  Recipe to;
+  to.set("width=16");
+  CHECK(to.take(Network{}, from) == std::vector<std::string>{"model = \"resnet18\""});
+  Network network;
+  to.read(network);
+  CHECK((network.width == 16 && network.model == "resnet18" && !to.has("epochs")));
+  to.check_all_known();
 }
 
 TEST_CASE("recipe: deep nesting is an error, not a crash") {

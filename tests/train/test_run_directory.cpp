@@ -44,6 +44,12 @@ TEST_CASE("run directory: an existing one is refused, resumed or overwritten") {
     write_durably(run.file("report.html"), "mine");
   }
   CHECK(refusal(path, Existing::refuse).find("--resume goes on with it") != std::string::npos);
+  // What a dry run says.
+  CHECK(RunDirectory::refusal(path, Existing::refuse) == refusal(path, Existing::refuse));
+  CHECK(RunDirectory::refusal(path, Existing::overwrite) == "");
+  CHECK(RunDirectory::refusal(folder / "none", Existing::refuse) == "");
+  CHECK(RunDirectory::refusal(folder / "none", Existing::resume) ==
+        refusal(folder / "none", Existing::resume));
   {
     RunDirectory run(path, Existing::resume);
     CHECK(run.resumes());

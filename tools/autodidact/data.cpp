@@ -2,10 +2,11 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include "engine/check.h"
-#include "kernels/parallel.h"
+#include "tools/autodidact/command_line.h"
 #include "tools/autodidact/data.h"
 #include "train/data/export.h"
 #include "train/data/names.h"
+#include "train/data/readable.h"
 
 namespace autodidact {
 
@@ -102,15 +103,7 @@ void info(DataOptions& o, const Common& common) {
 
 void check_all(DataOptions& o, const Common& common) {
   DatasetPtr data = open_source(o);
-  std::vector<std::string> reasons(size_t(data->size()));  // "": it decodes
-  parallel_for(data->size(), 8, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) try {
-        if (!data->pixels(i)) data->image(i);
-      } catch (const Error& e) {
-        if (e.kind != ErrorKind::data) throw;
-        reasons[size_t(i)] = e.what();
-      }
-  });
+  const std::vector<std::string> reasons = damages(*data);
   std::string text;
   Json damaged = Json::array();
   for (size_t i = 0; i < reasons.size(); ++i)
@@ -153,47 +146,54 @@ void export_to(DataOptions& o, const Common& common) {
 
 void add_data(CLI::App& app, Common& common) {
   auto* data = app.add_subcommand("data", "what the program sees in a data source");
+  const std::string source =
+      "\nSRC is world, cifar10:DIR, a folder of images or x.npy[,y.npy]; :train, :val, :test "
+      "choose "
+      "a split.";
   data->footer(
-      "SRC is world, cifar10:DIR, a folder of images or x.npy[,y.npy]; :train, :val, :test choose "
-      "a split.\n"
       "Examples:\n  autodidact data info photos/\n  autodidact data check photos/ --cap 0.05\n"
       "  autodidact data show world:test --out test.png\n"
       "  autodidact data show world --recipe rotation-world-quick --out augmented.png\n"
-      "  autodidact data export world:train --count 5000 --out x.npy,y.npy");
+      "  autodidact data export world:train --count 5000 --out x.npy,y.npy" +
+      source);
   data->require_subcommand(1);
   auto o = std::make_shared<DataOptions>();
-  auto add = [&](const char* name, const char* meaning, void (*run)(DataOptions&, const Common&)) {
+  auto add = [&](const char* name, const char* meaning, void (*run)(DataOptions&, const Common&),
+                 const std::string& examples) {
     auto* c = data->add_subcommand(name, meaning);
+    c->footer("Examples:" + examples + source);
     add_common(*c, common);
     c->add_option("SRC", o->source, "the data source")->required();
     c->add_option("--seed", o->open.seed, "of the built-in world, and of the choice of samples")
+        ->check(seed_number())
         ->type_name("N");
     c->callback([o, run, &common] { run(*o, common); });
     return c;
   };
-  add("info", "counts, classes, sizes", info);
+  add("info", "counts, classes, sizes", info,
+      "\n  autodidact data info photos/\n  autodidact data info cifar10:DIR:test");
   auto* check =
       add("check", "decode every picture, name the damaged ones; exit code 3 beyond the cap",
-          check_all);
+          check_all, "\n  autodidact data check photos/ --cap 0.05");
   check->add_option("--cap", o->cap, "damaged pictures that are allowed, as a part of all (0.01)")
       ->check(CLI::Range(0.0, 1.0))
       ->type_name("PART");
   auto* shown =
-      add("show", "a picture of samples with their labels, or of their augmentations", show_data);
+      add("show", "a picture of samples with their labels, or of their augmentations", show_data,
+          "\n  autodidact data show world:test --out test.png\n"
+          "  autodidact data show world --recipe rotation-world-quick --out augmented.png");
   shown->add_option("--out", o->out, "the picture, .png or .svg")->required()->type_name("FILE");
-  shown
-      ->add_option("--count", o->count, "how many samples (100)")
-
-      ->check(CLI::Range(1, 2000));
+  shown->add_option("--count", o->count, "how many samples (100)")->check(CLI::Range(1, 2000));
   shown->add_option("--recipe", o->recipe, "a row a sample: as this recipe's training sees it")
       ->type_name("NAME|FILE");
   shown->add_option("--set", o->sets, "key=value over the recipe")->type_name("KEY=VALUE");
-  auto* exported = add("export", "write as x.npy[,y.npy] or as a folder of PNG files", export_to);
+  auto* exported = add("export", "write as x.npy[,y.npy] or as a folder of PNG files", export_to,
+                       "\n  autodidact data export world:train --count 5000 --out x.npy,y.npy");
   exported->add_option("--out", o->out, "x.npy, x.npy,y.npy or a folder")
       ->required()
       ->type_name("OUT");
   exported->add_option("--count", o->count, "the first N samples alone")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(int64_t(1), int64_t(1) << 40))
       ->type_name("N");
   exported->add_flag("--overwrite", o->overwrite, "replace what is there");
   for (auto* c : {shown, exported})

@@ -6,6 +6,7 @@
 #include <memory>
 #include "engine/durable_file.h"
 #include "tools/autodidact/command.h"
+#include "tools/autodidact/command_line.h"
 #include "tools/autodidact/demo_pictures.h"
 #include "train/evaluate/neighbor_grid.h"
 #include "train/evaluate/subject.h"
@@ -91,7 +92,8 @@ struct Demo {
     picture(untrained ? "neighbours-untrained.png" : "neighbours-learned.png",
             neighbor_grid(o.subject.what, f, kPooled, j.pictures.train, j.pictures.test));
     j.probe = linear_probe(f, blocks, classes, {});
-    j.sets = labelled_sets(f.train.labels, classes, {.per_class = plan.per_class, .draws = 3});
+    j.sets = labelled_sets(f.train.labels, o.train->classes(),
+                           {.per_class = plan.per_class, .draws = 3});
     FewLabelProbeOptions few;
     few.block = block.empty() ? j.probe.chosen().block : block;
     j.few = few_label_probe(f, classes, j.sets, few);
@@ -248,7 +250,7 @@ void add_demo(CLI::App& app, Common& common) {
       ->check(CLI::Range(1.0, 60.0))
       ->capture_default_str();
   c->add_option("--seed", o->seed, "of everything")
-      ->check(CLI::NonNegativeNumber)
+      ->check(seed_number())
       ->capture_default_str();
   c->add_flag("--overwrite", o->overwrite, "start anew in an existing run directory");
   add_common(*c, common);

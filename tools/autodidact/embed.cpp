@@ -3,6 +3,8 @@
 #include <fstream>
 #include <memory>
 #include "tools/autodidact/command.h"
+#include "tools/autodidact/command_line.h"
+#include "train/data/names.h"
 #include "train/evaluate/feature_file.h"
 #include "train/evaluate/subject.h"
 
@@ -13,16 +15,24 @@ struct Options {
   std::string checkpoint, data, out, block = kPooled, split;
   Pooling pooling;
   bool untrained = false;
+  int64_t seed = -1;
+  double bad_cap = -1;
 };
 
 void run_embed(const Common& common, const Options& o) {
   check_feature_file(o.out);  // before the work
-  LoadedMethod loaded = load_method(o.checkpoint, o.untrained);
+  if (const std::string named = named_split(o.data).split; !o.split.empty() && !named.empty())
+    fail(ErrorKind::usage, "embed: --data ", printable(o.data), " names the split ", named,
+         " itself; leave out --split ", printable(o.split));
+  LoadedMethod loaded =
+      o.untrained ? load_untrained(o.checkpoint, o.seed) : load_method(o.checkpoint);
   Subject subject = subject_of(loaded);
+  if (o.bad_cap >= 0) subject.bad_cap = o.bad_cap;
   DatasetPtr data = open_dataset(o.data, {.split = o.split, .side = loaded.side});
-  if (o.untrained)
-    estimate_batch_statistics(loaded.method->encoder(), training_pictures(loaded),
-                              subject.normalization, loaded.side, 1);
+  std::string statistics;
+  if (o.untrained && estimate_statistics(loaded, subject, training_pictures(loaded)))
+    statistics = fmt::format("; BatchNorm statistics estimated on training pictures of {}",
+                             loaded.keys.data);
   Features f = features_of(subject, data, {o.block}, o.pooling);
   Progress progress(common.quiet ? Loudness::quiet : Loudness::normal);
   for (const BadFile& b : f.bad_files)
@@ -30,11 +40,14 @@ void run_embed(const Common& common, const Options& o) {
   write_features(o.out, f, *pictures_of(f, data), subject);
   const int dims = f.blocks[0].x.shape[1];
   const std::string protocol =
-      fmt::format("frozen features, block {}, {} numbers, maps averaged to {}x{}", o.block, dims,
-                  f.blocks[0].grid, f.blocks[0].grid);
+      fmt::format("{}; frozen features, block {}, {} numbers, maps averaged to {}x{}{}",
+                  subject.what, o.block, dims, f.blocks[0].grid, f.blocks[0].grid, statistics);
   auto object = result_object("embed", loaded.seed, "cpu", protocol);
-  object.update(
-      {{"out", o.out}, {"pictures", f.samples.size()}, {"dims", dims}, {"block", o.block}});
+  object.update({{"subject", subject.what},
+                 {"out", o.out},
+                 {"pictures", f.samples.size()},
+                 {"dims", dims},
+                 {"block", o.block}});
   print_result(common, fmt::format("{}: {} pictures, {}\n", o.out, f.samples.size(), protocol),
                object);
 }
@@ -63,7 +76,15 @@ void add_embed(CLI::App& app, Common& common) {
   c->add_option("--most-dims", o->pooling.most_dims, "and to at most N numbers")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
-  c->add_flag("--untrained", o->untrained, "the same network at its initial weights");
+  auto* untrained =
+      c->add_flag("--untrained", o->untrained, "the same network at its initial weights");
+  c->add_option("--seed", o->seed, "of an untrained network's weights (default: the run's)")
+      ->check(seed_number())
+      ->needs(untrained);
+  c->add_option("--cap", o->bad_cap,
+                "damaged pictures that are left out, as a part of all (default: the run's bad_cap)")
+      ->check(CLI::Range(0.0, 1.0))
+      ->type_name("PART");
   add_common(*c, common);
   c->callback([o, &common] { run_embed(common, *o); });
 }

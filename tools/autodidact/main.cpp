@@ -4,10 +4,13 @@
 #include <chrono>
 #include <cstdio>
 #include <iostream>
+#include <memory>
 #include <new>
 #include "engine/check.h"
+#include "kernels/cpu_class.h"
 #include "kernels/parallel.h"
 #include "tools/autodidact/command.h"
+#include "tools/autodidact/command_line.h"
 
 namespace autodidact {
 
@@ -23,6 +26,11 @@ void add_common(CLI::App& command, Common& common) {
       ->type_name("N");
   command.parse_complete_callback([&common] {
     if (common.threads > 0) set_thread_count(common.threads);
+    try {
+      cpu_class();
+    } catch (const std::runtime_error& e) {  // what AUTODIDACT_ISA says is the user's
+      fail(ErrorKind::usage, e.what());
+    }
   });
 }
 
@@ -52,14 +60,25 @@ static int run(int argc, char** argv) {
   app.name("autodidact");
   app.set_version_flag("--version", AUTODIDACT_VERSION);
   app.require_subcommand(1);
+  app.footer(
+      "Examples:\n"
+      "  autodidact demo\n"
+      "  autodidact train rotation --recipe rotation-world-quick --out runs/rotation\n"
+      "  autodidact evaluate linear --checkpoint runs/rotation\n"
+      "  autodidact evaluate linear --checkpoint runs/rotation --untrained");
+  app.formatter(std::make_shared<ExamplesFirst>());  // every command's
   app.get_formatter()->column_width(34);
   Common common;
   for (auto add : {add_bench, add_data, add_demo, add_doctor, add_embed, add_evaluate, add_export,
                    add_import, add_inspect, add_predict, add_recipes, add_train})
     add(app, common);
+  refuse_empty_values(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
+    if (e.get_exit_code() != 0)
+      if (const std::string why = missing_subcommand(app); !why.empty())
+        fail(ErrorKind::usage, why, " (--help explains them)");
     int code = app.exit(e, std::cout, std::cerr);
     return code == 0 ? 0 : int(ErrorKind::usage);
   }

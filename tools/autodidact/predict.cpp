@@ -57,11 +57,8 @@ void run_predict(const Common& common, const Options& o) {
     text += "\n";
     results.push_back(row);
   }
-  const std::string protocol =
-      fmt::format("{}; central square resized to {}x{}; {}", subject.what, loaded.side, loaded.side,
-                  loaded.name == "rotation"
-                      ? "degrees by which the picture seems to be turned counter-clockwise"
-                      : "class probabilities");
+  const std::string protocol = fmt::format("{}; central square resized to {}x{}; {}", subject.what,
+                                           loaded.side, loaded.side, loaded.method->prediction());
   Json object = result_object("predict", loaded.seed, "cpu", protocol);
   object["results"] = results;
   print_result(common, text + "protocol: " + protocol + "\n", object);

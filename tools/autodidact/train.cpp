@@ -5,6 +5,7 @@
 #include "engine/arena.h"
 #include "kernels/parallel.h"
 #include "tools/autodidact/command.h"
+#include "tools/autodidact/command_line.h"
 #include "train/run.h"
 #include "train/signals.h"
 
@@ -42,16 +43,22 @@ void print_dry_run(const Common& common, const RunRequest& request) {
   auto object = result_object("train", d.seed, "cpu", d.resolved);
   object.update({{"dry_run", true},
                  {"method", request.method},
+                 {"training_pictures", d.training_pictures},
+                 {"test_pictures", d.test_pictures},
+                 {"classes", d.classes},
+                 {"refusal", d.refusal.empty() ? nullptr : nlohmann::ordered_json(d.refusal)},
                  {"parameters", d.parameters},
                  {"steps", d.steps},
                  {"peak_bytes", d.peak_bytes},
                  {"seconds_per_epoch", d.seconds_per_epoch}});
-  print_result(common,
-               fmt::format("{}{} parameters, {} steps\nat the peak {:.1f} MB of tensors\nabout {} "
-                           "an epoch on {} threads\n\n{}",
-                           d.data, d.parameters, d.steps, double(d.peak_bytes) / 1e6,
-                           duration_text(d.seconds_per_epoch), thread_count(), d.resolved),
-               object);
+  print_result(
+      common,
+      fmt::format("{}{}{} parameters, {} steps\nat the peak {:.1f} MB of tensors\nabout {} "
+                  "an epoch on {} threads\n\n{}",
+                  d.refusal.empty() ? "" : "it would not begin: " + d.refusal + "\n", d.data,
+                  d.parameters, d.steps, double(d.peak_bytes) / 1e6,
+                  duration_text(d.seconds_per_epoch), thread_count(), d.resolved),
+      object);
 }
 
 void run_train(const Common& common, const Options& o) {
@@ -69,12 +76,18 @@ void run_train(const Common& common, const Options& o) {
                  {"run", request.out},
                  {"steps", r.steps},
                  {"training_seconds", r.seconds},
-                 {"images_per_second", r.images_per_second},
+                 {"images_per_second",
+                  run.was_finished ? nullptr : nlohmann::ordered_json(r.images_per_second)},
+                 {"was_finished", run.was_finished},
                  {"peak_bytes", cpu_arena().peak() + scratch_high_water()}});
-  std::string text = fmt::format(
-      "{}: {} steps in {}, {:.0f} pictures a second, {:.0f} MB of tensors at the peak\n",
-      request.out, r.steps, duration_text(r.seconds), r.images_per_second,
-      double(cpu_arena().peak() + scratch_high_water()) / 1e6);
+  std::string text =
+      run.was_finished
+          ? fmt::format("{}: was finished after {} steps; nothing is left to do\n", request.out,
+                        r.steps)
+          : fmt::format(
+                "{}: {} steps in {}, {:.0f} pictures a second, {:.0f} MB of tensors at the peak\n",
+                request.out, r.steps, duration_text(r.seconds), r.images_per_second,
+                double(cpu_arena().peak() + scratch_high_water()) / 1e6);
   for (auto& [name, value] : r.last) {
     object[name] = value;
     text += fmt::format("  {:<16} {:.4f}\n", name, value);
@@ -87,26 +100,30 @@ void run_train(const Common& common, const Options& o) {
 
 void add_train(CLI::App& app, Common& common) {
   auto o = std::make_shared<Options>();
-  CLI::App* c = app.add_subcommand("train", "train a network: rotation, supervised");
+  const std::string methods = fmt::format("{}", fmt::join(method_names(), ", "));
+  CLI::App* c = app.add_subcommand("train", "train a network: " + methods);
   c->footer(
       "Examples:\n"
       "  autodidact train rotation --recipe rotation-world-quick --out runs/rotation\n"
       "  autodidact train rotation --data cifar10:DIR --recipe rotation-cifar10-quick --out "
       "runs/r\n"
-      "  autodidact train supervised --data photos/ --init runs/r --set labels_per_class=20 --out "
-      "runs/few\n"
+      "  autodidact train supervised --data photos/ --init runs/r --set labels_per_class=20 --set "
+      "batch_size=32 --out runs/few\n"
       "  autodidact train rotation --resume --out runs/rotation");
-  c->add_option("METHOD", o->method, "rotation or supervised")->required();
+  c->add_option("METHOD", o->method, methods)->required();
   c->add_option("--recipe", o->recipe,
                 "a recipe inside the program (`autodidact recipes`) or a TOML file");
   c->add_option("--data", o->data, "source of pictures");
   c->add_option("--out", o->out, "run directory (default: runs/METHOD)");
   c->add_option("--set", o->sets, "key=value over the recipe; may be given many times")->take_all();
-  c->add_option("--init", o->init, "checkpoint or run whose encoder to start from");
+  c->add_option(
+      "--init", o->init,
+      "checkpoint or run whose encoder to start from; its network, picture size and picture "
+      "keys hold where nothing else is set");
   c->add_option("--freeze", o->freeze, "none or encoder");
   c->add_option("--dtype", o->dtype, "f32 or bf16");
   c->add_option("--seed", o->seed, "of initial weights, order and augmentation")
-      ->check(CLI::NonNegativeNumber);
+      ->check(seed_number());
   c->add_option("--graph", o->graph, "write the first step's tape to this file, for Graphviz");
   auto* resume = c->add_flag("--resume", o->resume, "go on where the run in --out stopped");
   c->add_flag("--overwrite", o->overwrite, "start anew in an existing run directory")

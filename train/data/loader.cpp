@@ -200,7 +200,7 @@ struct Loader::State {
       fail(ErrorKind::data, bad.size(), " of ", data->size(), " images are damaged, more than the ",
            "cap of ", options.bad_cap * 100, " %: ", bad.begin()->second,
            "; `autodidact data check` lists them; remove them, or raise the cap (bad_cap in a "
-           "recipe)");
+           "recipe, --cap of evaluate and embed)");
     if (slot.failure) std::rethrow_exception(slot.failure);
     if (!options.replace_damaged) leave_out_damaged(slot);
     return slot.batch;

@@ -54,7 +54,7 @@ Features features_of(const Subject& subject, const DatasetPtr& data,
         "features: the data must have 1 .. 2^31 - 1 pictures, got ", n);
   LoaderOptions options;
   options.batch = kBatch, options.side = subject.side, options.shuffle = false,
-  options.drop_last = options.replace_damaged = false;
+  options.drop_last = options.replace_damaged = false, options.bad_cap = subject.bad_cap;
   Loader loader(data, options);
   Features f;
   f.labels.reserve(size_t(n)), f.samples.reserve(size_t(n));
@@ -81,7 +81,8 @@ Features features_of(const Subject& subject, const DatasetPtr& data,
     done += batch.count;
   }
   f.bad_files = loader.bad_files();
-  // With no row at all there would be more damaged pictures than the loader's cap.
+  if (done == 0)  // the cap may allow that
+    fail(ErrorKind::data, "features: no picture of ", data->describe(), " can be read");
   for (BlockFeatures& b : f.blocks)
     if (done < n) b.x = view_rows(b.x, 0, int(done));
   return f;
@@ -124,8 +125,8 @@ std::vector<std::vector<std::string>> groups_in_memory(const Subject& subject, i
   return groups;
 }
 
-bool estimate_batch_statistics(Encoder& encoder, const DatasetPtr& train, const Normalization& n,
-                               int side, uint64_t seed) {
+bool estimate_batch_statistics(Encoder& encoder, const Subject& subject, const DatasetPtr& train,
+                               uint64_t seed) {
   set_training(encoder, false);
   const auto tensors = named_tensors(encoder);
   const bool has_any = std::any_of(tensors.begin(), tensors.end(), [](const NamedTensor& t) {
@@ -133,13 +134,14 @@ bool estimate_batch_statistics(Encoder& encoder, const DatasetPtr& train, const 
   });
   if (!has_any) return false;
   LoaderOptions options;
-  options.batch = int(std::min<int64_t>(kBatch, train->size())), options.side = side,
-  options.seed = seed;
+  options.batch = int(std::min<int64_t>(kBatch, train->size())), options.side = subject.side,
+  options.seed = seed, options.bad_cap = subject.bad_cap;
   Loader loader(train, options);
   set_training(encoder, true);
   for (int i = 0; i < 64; ++i) {
     const Batch& batch = loader.next();
-    encoder.features(normalize(batch.images.data(), batch.count, batch.side, n, Dtype::f32));
+    encoder.features(
+        normalize(batch.images.data(), batch.count, batch.side, subject.normalization, Dtype::f32));
   }
   set_training(encoder, false);
   return true;

@@ -13,7 +13,8 @@ struct Subject {
   std::string what;  // for people: "rotation, step 2340 of runs/a", "untrained resnet26"
   const Encoder* encoder = nullptr;
   Normalization normalization;
-  int side = 0;  // of the pictures it takes
+  int side = 0;           // of the pictures it takes
+  double bad_cap = 0.01;  // damaged pictures that are left out, as a part of a data set
 };
 
 // The name of the encoder's pooled output, which heads are put on, beside those of its blocks.
@@ -62,7 +63,8 @@ std::vector<std::vector<std::string>> groups_in_memory(const Subject& subject, i
 // BatchNorm's running statistics as a new network should have them: 64 batches of 128 pictures run
 // in training mode. The momentum of 0.1 leaves 0.9^64 = 0.1 % of the initial values. A network
 // without running statistics is left alone; returns whether it has any. Leaves evaluation mode on.
-bool estimate_batch_statistics(Encoder& encoder, const DatasetPtr& train, const Normalization& n,
-                               int side, uint64_t seed);
+// encoder: that of the subject, which it changes.
+bool estimate_batch_statistics(Encoder& encoder, const Subject& subject, const DatasetPtr& train,
+                               uint64_t seed);
 
 }  // namespace autodidact

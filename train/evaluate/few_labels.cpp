@@ -2,39 +2,54 @@
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
+#include "train/data/names.h"
 #include "train/data/shuffle.h"
 
 namespace autodidact {
 namespace {
 
-// per_class of these rows of each class, by a permutation; empty where a class has fewer.
+// per_class of these rows of each class, by a permutation.
 std::vector<int64_t> choose(const std::vector<int64_t>& rows, const std::vector<int32_t>& labels,
-                            int classes, int64_t per_class, uint64_t seed) {
-  std::vector<int64_t> chosen, taken(static_cast<size_t>(classes), 0);
+                            size_t classes, int64_t per_class, uint64_t seed) {
+  std::vector<int64_t> chosen, taken(classes, 0);
   for (int64_t i :
        permutation(int64_t(rows.size()), seed, Stream::subset, uint32_t(Choice::few_labels))) {
     const int64_t r = rows[size_t(i)];
     const int32_t label = labels[size_t(r)];
     if (label >= 0 && taken[size_t(label)] < per_class) ++taken[size_t(label)], chosen.push_back(r);
   }
-  return int64_t(chosen.size()) == per_class * classes ? chosen : std::vector<int64_t>();
+  return chosen;
 }
 
 }  // namespace
 
-LabelledSets labelled_sets(const std::vector<int32_t>& labels, int classes,
+std::vector<int32_t> labels_of(const Dataset& data) {
+  std::vector<int32_t> labels;
+  for (int64_t i = 0; i < data.size(); ++i) labels.push_back(data.label(i));
+  return labels;
+}
+
+LabelledSets labelled_sets(const std::vector<int32_t>& labels,
+                           const std::vector<std::string>& classes,
                            const LabelledSetOptions& options) {
   HeldOutRows rows = held_out_rows(int64_t(labels.size()), options.seed);
+  std::vector<int64_t> there(classes.size(), 0);
+  for (int64_t r : rows.kept)
+    if (int32_t label = labels[size_t(r)]; label >= 0) ++there[size_t(label)];
+  const size_t rarest = size_t(std::min_element(there.begin(), there.end()) - there.begin());
   LabelledSets sets;
   for (int64_t per_class : options.per_class) {
+    if (there[rarest] < per_class)
+      fail(ErrorKind::usage, "few labels: class '", printable(classes[rarest]), "' has ",
+           there[rarest], " training pictures beside the ", rows.held.size(), " held-out ones, ",
+           per_class, " a class were asked for (--labels)");
     LabelledSets::Count count{per_class, {}};
-    for (int d = 0; d < options.draws; ++d) {
-      auto few = choose(rows.kept, labels, classes, per_class, options.seed + uint64_t(d));
-      if (!few.empty()) count.draws.push_back(std::move(few));
-    }
-    if (!count.draws.empty()) sets.counts.push_back(std::move(count));
+    for (int d = 0; d < options.draws; ++d)
+      count.draws.push_back(
+          choose(rows.kept, labels, classes.size(), per_class, options.seed + uint64_t(d)));
+    sets.counts.push_back(std::move(count));
   }
-  sets.held = std::move(rows.held), sets.rows = int64_t(labels.size());
+  sets.held = std::move(rows.held), sets.rows = int64_t(labels.size()), sets.seed = options.seed;
   return sets;
 }
 
@@ -92,12 +107,18 @@ Finetune finetune(const LoadedMethod& pretrained, const std::string& checkpoint,
   for (const LabelledSets::Count& count : sets.counts) {
     Recipe recipe;
     // The network and its pictures as they were; what concerns the training is set below.
-    for (const char* key :
-         {"model", "width", "groups", "imagenet_stem", "normalization", "crop_padding", "flip"})
-      if (const Recipe::Value* value = pretrained.recipe.find(key)) recipe.set(key, *value);
-    recipe.set("image_size", int64_t(pretrained.side));
+    take_network(recipe, pretrained.recipe, pretrained.side);
     recipe.set("data", data.source);
-    recipe.set("labels_per_class", count.per_class);
+    recipe.set("bad_cap", pretrained.keys.bad_cap);
+    if (data.source == pretrained.keys.data) {
+      recipe.set("train_size", pretrained.keys.train_size);
+      recipe.set("test_size", pretrained.keys.test_size);
+    }
+    recipe.set("pictures",
+               fmt::format("{} of {}, {} a class, draw of seed {}, {} held-out ones left out; "
+                           "tested on {} of {}",
+                           count.per_class * classes, data.train->size(), count.per_class,
+                           sets.seed, sets.held.size(), data.test->size(), data.test->describe()));
     recipe.set("seed", int64_t(options.seed));
     recipe.set("learning_rate", options.learning_rate);
     if (!options.from_scratch) recipe.set("init", checkpoint);

@@ -15,6 +15,8 @@ struct FewLabelPoint {
   double spread = 0;    // their standard deviation; 0 for one draw
 };
 
+std::vector<int32_t> labels_of(const Dataset& data);
+
 struct LabelledSetOptions {
   std::vector<int64_t> per_class = {1, 5, 20, 100};
   int draws = 5;      // of labelled pictures, seeds seed .. seed + draws - 1
@@ -25,12 +27,15 @@ struct LabelledSets {
     int64_t per_class = 0;
     std::vector<std::vector<int64_t>> draws;  // rows of the training features, none of them held
   };
-  std::vector<Count> counts;  // those that a class cannot give are left out
+  std::vector<Count> counts;  // as they were asked for
   std::vector<int64_t> held;  // rows on which the probe's rate is chosen
   int64_t rows = 0;           // of the training features, in all
+  uint64_t seed = 1;          // of the first draw
 };
-// labels: of the training features, 0 .. classes-1.
-LabelledSets labelled_sets(const std::vector<int32_t>& labels, int classes,
+// labels: of the training features, indices into classes, or -1. ErrorKind::usage: a class has
+// fewer pictures beside the held-out ones than are asked for.
+LabelledSets labelled_sets(const std::vector<int32_t>& labels,
+                           const std::vector<std::string>& classes,
                            const LabelledSetOptions& options);
 
 struct FewLabelProbeOptions {

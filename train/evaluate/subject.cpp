@@ -6,14 +6,6 @@
 namespace autodidact {
 namespace {
 
-// A recipe's keys are read once: this reads those of the run from another copy.
-RunKeys keys_of(const LoadedMethod& loaded) {
-  Recipe recipe = Recipe::parse(loaded.checkpoint.facts.at("recipe"), loaded.name);
-  RunKeys keys;
-  recipe.read(keys);
-  return keys;
-}
-
 void refuse_training_pictures(const std::string& test, const std::string& data,
                               const DatasetPtr& test_pictures, const DatasetPtr& train) {
   const NamedSplit named = named_split(test);
@@ -27,27 +19,29 @@ void refuse_training_pictures(const std::string& test, const std::string& data,
 
 Subject subject_of(LoadedMethod& loaded) {
   set_training(*loaded.method, false);
-  return {fmt::format("{}, step {}", loaded.name, loaded.checkpoint.step),
-          &loaded.method->encoder(), loaded.method->normalization(), loaded.side};
+  return {loaded.untrained ? fmt::format("{}, untrained, seed {}", loaded.name, loaded.seed)
+                           : fmt::format("{}, step {}", loaded.name, loaded.checkpoint.step),
+          &loaded.method->encoder(), loaded.method->normalization(), loaded.side,
+          loaded.keys.bad_cap};
+}
+
+bool estimate_statistics(LoadedMethod& loaded, const Subject& subject, const DatasetPtr& pictures) {
+  return estimate_batch_statistics(loaded.method->encoder(), subject, pictures,
+                                   uint64_t(loaded.seed));
 }
 
 DatasetPtr training_pictures(const LoadedMethod& loaded) {
-  const RunKeys keys = keys_of(loaded);
-  return open_training_split(keys.data, {.side = loaded.side, .size = keys.train_size});
+  return open_training_split(loaded.keys.data,
+                             {.side = loaded.side, .size = loaded.keys.train_size});
 }
 
 OpenedSubject open_subject(const SubjectRequest& request) {
   OpenedSubject o;
-  o.loaded = load_method(request.checkpoint, request.untrained);
-  const RunKeys keys = keys_of(o.loaded);
-  o.seed = uint64_t(keys.seed);
-  if (request.untrained && request.seed >= 0) {
-    o.seed = uint64_t(request.seed);
-    Recipe recipe = Recipe::parse(o.loaded.checkpoint.facts.at("recipe"), request.checkpoint);
-    o.loaded.method = make_method(o.loaded.name, recipe,
-                                  {o.loaded.side, o.loaded.method->outputs(), o.seed}, Dtype::f32);
-  }
+  o.loaded = request.untrained ? load_untrained(request.checkpoint, request.seed)
+                               : load_method(request.checkpoint);
+  const RunKeys& keys = o.loaded.keys;
   o.subject = subject_of(o.loaded);
+  if (request.bad_cap >= 0) o.subject.bad_cap = request.bad_cap;
   o.data = request.data.empty() ? keys.data : request.data;
 
   const bool own = o.data == keys.data;
@@ -74,12 +68,8 @@ OpenedSubject open_subject(const SubjectRequest& request) {
   }
   o.train = held_in_memory(train, o.loaded.side), o.test = held_in_memory(o.test, o.loaded.side);
 
-  if (request.untrained) {
-    o.subject.what = fmt::format("{}, untrained, seed {}", o.loaded.name, o.seed);
-    if (estimate_batch_statistics(o.loaded.method->encoder(), o.train, o.subject.normalization,
-                                  o.loaded.side, o.seed))
-      o.notes += "BatchNorm statistics of the untrained network were estimated on training data\n";
-  }
+  if (request.untrained && estimate_statistics(o.loaded, o.subject, o.train))
+    o.notes += "BatchNorm statistics of the untrained network were estimated on training data\n";
   return o;
 }
 

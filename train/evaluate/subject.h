@@ -10,6 +10,7 @@ struct SubjectRequest {
   std::string checkpoint;  // or a run directory
   bool untrained = false;  // the same network at its initial weights
   int64_t seed = -1;       // of an untrained network's weights; -1: the run's
+  double bad_cap = -1;     // damaged pictures, as a part of a split; -1: the run's
   std::string data = "";   // source; "": the run's
   std::string test = "";   // source of the test pictures; "": the test split of `data`
 };
@@ -19,7 +20,6 @@ struct OpenedSubject {
   Subject subject;         // points into loaded
   DatasetPtr train, test;  // square, in memory where they fit
   std::string data;        // the source, as it would be typed
-  uint64_t seed = 1;       // of the network
   std::string notes;  // lines for people: an untrained network's statistics, a missing test split
 };
 
@@ -32,7 +32,11 @@ OpenedSubject open_subject(const SubjectRequest& request);
 // The network alone, for embed and predict.
 Subject subject_of(LoadedMethod& loaded);
 
-// The training split of the run's source: what an untrained network's statistics are taken from.
+// Gives an untrained network BatchNorm statistics of these pictures, in an order by its seed.
+// Returns whether it has any.
+bool estimate_statistics(LoadedMethod& loaded, const Subject& subject, const DatasetPtr& pictures);
+// The training split of the run's source: what they are taken from where nothing else is trained
+// on.
 DatasetPtr training_pictures(const LoadedMethod& loaded);
 
 }  // namespace autodidact
