@@ -29,6 +29,8 @@ object 7 '"cpu"' out,pictures,dims,block embed --checkpoint "$work/run" --data "
 object 7 '"cpu"' results predict --checkpoint "$work/run" "$(find "$work/folder" -name '*.png' | head -1)"
 "$program" data export world:test --count 20 --out "$work/tx.npy,$work/ty.npy" >/dev/null
 object 7 '"cpu"' what,subject,data,accuracy,block evaluate knn --checkpoint "$work/run" --test "$work/tx.npy,$work/ty.npy" --k 5 -q
+object 7 '"cpu"' what,subject,data,accuracy,finetune,scratch,scratch_protocol evaluate finetune --checkpoint "$work/run" -q --labels 1 \
+  --test "$work/tx.npy,$work/ty.npy" --images 32 --out "$work/tuned"
 object null null out,part,tensors,parameters export --checkpoint "$work/run" --out "$work/w.safetensors"
 object null null out,model,tensors,parameters import "$work/w.safetensors" --model resnet26 --set width=8 --set groups=4 \
   --image-size 32 --out "$work/c.safetensors"

@@ -249,9 +249,7 @@ void add_demo(CLI::App& app, Common& common) {
   c->add_option("--minutes", o->minutes, "about so long on 2 cores; fewer see fewer pictures")
       ->check(CLI::Range(1.0, 60.0))
       ->capture_default_str();
-  c->add_option("--seed", o->seed, "of everything")
-      ->check(seed_number())
-      ->capture_default_str();
+  c->add_option("--seed", o->seed, "of everything")->check(seed_number())->capture_default_str();
   c->add_flag("--overwrite", o->overwrite, "start anew in an existing run directory");
   add_common(*c, common);
   c->callback([o, &common] { run_demo(common, *o); });

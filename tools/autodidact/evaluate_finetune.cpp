@@ -24,8 +24,7 @@ static void run_finetune(const Common& common, EvaluateOptions o) {
   j.mention(bad_files);
   o.sets.seed = o.finetune.seed = uint64_t(o.split_seed), o.sets.draws = 1;
   if (o.overwrite) o.finetune.existing = RunDirectory::Existing::overwrite;
-  const LabelledSets sets =
-      labelled_sets(labels_of(*data.train), data.train->classes(), o.sets);
+  const LabelledSets sets = labelled_sets(labels_of(*data.train), data.train->classes(), o.sets);
   std::string text = fmt::format("{} on {}\n", j.opened.subject.what, j.opened.data);
   auto object = j.facts("finetune", "");
   for (bool from_scratch : {false, true}) {
@@ -53,9 +52,9 @@ static void run_finetune(const Common& common, EvaluateOptions o) {
 
 void add_finetune(CLI::App& evaluate, Common& common) {
   auto o = std::make_shared<EvaluateOptions>();
-  CLI::App* c = add_judging(
-      evaluate, "finetune", "the whole network by a few labels a class, beside one from scratch", o,
-      common);
+  CLI::App* c =
+      add_judging(evaluate, "finetune",
+                  "the whole network by a few labels a class, beside one from scratch", o, common);
   c->footer(
       "Examples:\n"
       "  autodidact evaluate finetune --checkpoint runs/rotation --out runs/few\n"
