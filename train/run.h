@@ -22,7 +22,7 @@ struct RunData {
 RunData open_run_data(const RunKeys& keys);
 
 // Gives `recipe` what it does not set itself of a trained network: its model, how it sees pictures
-// and at what size. Returns what was taken: "model = \"resnet18\", width = 16".
+// and at what size. Returns what was taken: "model = 'resnet18', width = 16".
 std::string take_network(Recipe& recipe, const Recipe& from, int side);
 
 struct RunRequest {

@@ -82,7 +82,7 @@ runs 2 "1000 a class were asked for" "${few[@]}" --labels 1000 --out "$work/few"
 runs 0 "from scratch" "${few[@]}" --images 64 --out "$work/few"
 # Its runs say what they were given, and nothing else is made of them.
 for name in finetune-2 scratch-2; do
-  grep -qE '^pictures = "20 of 96, 2 a class, draw of seed 1, 10 held-out ones left out; tested on 24 of ' "$work/few/$name/config.toml" ||
+  grep -qE "^pictures = '20 of 96, 2 a class, draw of seed 1, 10 held-out ones left out; tested on 24 of " "$work/few/$name/config.toml" ||
     complain "$name: config.toml says $(grep -E '^(pictures|labels_per_class)' "$work/few/$name/config.toml")"
   runs 2 "was given its pictures (20 of 96" train supervised --resume --out "$work/few/$name"
 done

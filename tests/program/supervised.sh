@@ -33,7 +33,7 @@ grep -qF "width: 8 then, 16 now" "$work/err" || complain "another width: the key
 # What is not set is the checkpoint's: the network, the size of its pictures and how it sees them; in a resume too.
 printf 'epochs = 1\nbatch_size = 32\ncrop_padding = 1\n' >"$work/mine.toml"
 taken=(train supervised --recipe "$work/mine.toml" --data "$work/photos" --init "$work/pretext" --out "$work/taken")
-runs 0 'model = "resnet18", width = 8, ' "${taken[@]}"
+runs 0 "model = 'resnet18', width = 8, " "${taken[@]}"
 grep -qF "taken from $work/pretext/checkpoints/step-" "$work/err" || complain "--init: where keys were taken from is not said"
 grep -qF "crop_padding" "$work/err" && complain "--init: a key that was set was taken"
 for line in 'width = 8 ' 'image_size = 32 ' 'crop_padding = 1 '; do

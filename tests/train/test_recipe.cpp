@@ -189,7 +189,7 @@ TEST_CASE("recipe: keys are taken from another one where they are not set") {
   const Recipe from = Recipe::parse("width = 8\nmodel = \"resnet18\"\nepochs = 3\n", "from");
   Recipe to;
   to.set("width=16");
-  CHECK(to.take(Network{}, from) == std::vector<std::string>{"model = \"resnet18\""});
+  CHECK(to.take(Network{}, from) == std::vector<std::string>{"model = 'resnet18'"});
   Network network;
   to.read(network);
   CHECK((network.width == 16 && network.model == "resnet18" && !to.has("epochs")));

@@ -5,6 +5,7 @@
 #include "tools/autodidact/command_line.h"
 #include "tools/autodidact/evaluate.h"
 #include "train/data/names.h"
+#include "train/data/readable.h"
 #include "train/signals.h"
 
 namespace autodidact {
