@@ -65,8 +65,8 @@ for picture in $(find "$work/damaged/house" -name '*.png' | sort | head -n 3); d
 runs 0 "" train rotation --data "$work/damaged" --set image_size=32 "${tiny[@]}" --set bad_cap=0.2 -q --out "$work/lenient"
 for name in lenient rotation; do
   code=$([[ $name == lenient ]] && echo 0 || echo 3)
-  runs $code "is not an image" embed --checkpoint "$work/$name" --data "$work/damaged" --out "$work/d.csv"
-  runs $code "is not an image" evaluate knn --k 5 --checkpoint "$work/$name" --data "$work/damaged" "${test[@]}"
+  runs $code "the file is empty" embed --checkpoint "$work/$name" --data "$work/damaged" --out "$work/d.csv"
+  runs $code "the file is empty" evaluate knn --k 5 --checkpoint "$work/$name" --data "$work/damaged"
 done
 runs 0 "117 pictures" embed --cap 0.05 --checkpoint "$work/rotation" --data "$work/damaged" --out "$work/d.csv"
 runs 3 "raise the cap" embed --cap 0.01 --checkpoint "$work/lenient" --data "$work/damaged" --out "$work/d.csv"
