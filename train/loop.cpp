@@ -143,6 +143,10 @@ class Loop {
   }
 
   LoopResult run() {
+    t.method.begin(
+        {t.parameters, t.optimizer, keys_.batch_size, [this](const std::string& message) {
+           t.progress.finish(), t.progress.say(message);
+         }});
     resume();
     MetricsFile lines(t.run.file("metrics.jsonl"), metrics_lines_);
     SignalWatch signals;
@@ -275,12 +279,14 @@ class Loop {
     std::string text =
         "epoch " + std::to_string(step_ / per_epoch_) + "/" + std::to_string(keys_.epochs);
     for (auto& [name, value] : result_.last)
-      if (name == "loss" || name == "accuracy" || name == "test_accuracy") {
+      if (name == "loss" || name == "accuracy" || name == "test_accuracy" ||
+          name == "test_knn_accuracy") {
         char number[32];
         std::snprintf(number, sizeof number, "%.4g", value);
         text += "  " + name + " " + number;
       }
-    return text;
+    const std::string status = t.method.status();
+    return status.empty() ? text : text + "  " + status;
   }
 
   void save(MetricsFile& lines) {

@@ -70,7 +70,9 @@ struct Assembly {
     loop.refuse_contradictions();
     data = request.data.train ? request.data : open_run_data(keys);
     method =
-        make_method(request.method, recipe, {data.side, data.train->classes(), uint64_t(keys.seed)},
+        make_method(request.method, recipe,
+                    {data.side, data.train->classes(), uint64_t(keys.seed), data.train->size(),
+                     data.train},
                     dtype_of_name(keys.dtype));
     recipe.check_all_known();
     if (method->uses_labels()) {
@@ -106,7 +108,7 @@ struct Assembly {
     std::erase_if(file.tensors, [head = method->head() + "."](const auto& named) {
       return named.first.rfind(head, 0) == 0;
     });
-    load_strict(*method, file, {.may_be_missing = {method->head()}, .may_be_extra = {"optimizer"}},
+    load_strict(*method, file, {.may_be_missing = {method->head(), "method"}, .may_be_extra = {"optimizer", "method"}},
                 path, &parameters);
   }
 
@@ -117,6 +119,7 @@ struct Assembly {
             {"recipe", recipe.resolved()},
             {"data", manifest.str()},
             {"outputs", outputs_fact(method->outputs())},
+            {"samples", std::to_string(data.train->size())},
             {"side", std::to_string(data.side)}};
   }
 };
@@ -210,6 +213,7 @@ DryRun dry_run(const RunRequest& request) {
   d.parameters = a.parameters.count();
   d.steps = a.loader->batches_per_epoch() * a.loop.epochs;
   d.resolved = a.recipe.resolved(), d.seed = a.keys.seed;
+  a.method->begin({a.parameters, *a.optimizer, a.loop.batch_size, [](const std::string&) {}});
   constexpr int kWarm = 1, kTimed = 4;
   cpu_arena().reset_peak();
   auto begin = std::chrono::steady_clock::now();
@@ -245,10 +249,15 @@ LoadedMethod load_method(const std::string& path, bool untrained) {
     return found->second;
   };
   loaded.name = fact("method");
-  const std::string side = fact("side");
-  auto [end, error] = std::from_chars(side.data(), side.data() + side.size(), loaded.side);
-  if (error != std::errc() || end != side.data() + side.size() || loaded.side < 1)
-    fail(ErrorKind::checkpoint, file, ": its side must be a number of pixels, got ", side);
+  auto number = [&](const char* name, const std::string& text, const char* what, auto& value) {
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || value < 1)
+      fail(ErrorKind::checkpoint, file, ": its ", name, " must be a number of ", what, ", got ",
+           text);
+  };
+  number("side", fact("side"), "pixels", loaded.side);
+  if (loaded.checkpoint.facts.count("samples"))
+    number("samples", fact("samples"), "pictures", loaded.samples);
   try {
     loaded.recipe = Recipe::parse(fact("recipe"), file);
     RunKeys keys;
@@ -256,7 +265,8 @@ LoadedMethod load_method(const std::string& path, bool untrained) {
     loaded.seed = keys.seed;
     loaded.method =
         make_method(loaded.name, loaded.recipe,
-                    {loaded.side, outputs_of(fact("outputs")), uint64_t(keys.seed)}, Dtype::f32);
+                    {loaded.side, outputs_of(fact("outputs")), uint64_t(keys.seed), loaded.samples},
+                    Dtype::f32);
   } catch (const Error& e) {
     if (e.kind != ErrorKind::usage) throw;
     fail(ErrorKind::checkpoint, file, ": what it says of its network is unsound: ", e.what());

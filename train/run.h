@@ -56,6 +56,7 @@ struct LoadedMethod {
   Checkpoint checkpoint;
   int side = 0;  // of its pictures
   int64_t seed = 1;
+  int64_t samples = 0;  // of the split that it was trained on; 0: not known
 };
 // path: a checkpoint or a run directory. untrained: the weights the run began with instead of the
 // checkpoint's.
