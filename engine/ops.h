@@ -97,11 +97,18 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels, float label_smo
 // queue: [K, D]
 Tensor infonce(const Tensor& q, const Tensor& k, const Tensor& queue, float temperature,
                bool unit = true, Tensor* rank = nullptr);
-// The non-parametric softmax of NPID (Wu et al. 2018, equation 2): cross entropy of telling which of
-// the bank's rows each v belongs to. As infonce, but the positive, bank[indices[b]], counts once.
-// v: [B, D]; bank: [N, D]; indices: i64 [B]
+// The non-parametric softmax of NPID (Wu et al. 2018, equation 2): cross entropy of telling which
+// of the bank's rows each v belongs to. As infonce, but the positive, bank[indices[b]], counts
+// once. v: [B, D]; bank: [N, D]; indices: i64 [B]
 Tensor nonparametric_softmax(const Tensor& v, const Tensor& bank, const Tensor& indices,
                              float temperature, bool unit = true, Tensor* rank = nullptr);
+// NPID's noise-contrastive estimation: as kernels/nce.h has it. Scalar of the accumulator's dtype;
+// the gradient is computed in the forward pass. log_mean, if given: f32 or f64 [1], log of the mean
+// of exp(v.bank / temperature) seen, from which Z is estimated.   v: [B, D]; bank: [N, D]; indices:
+// i64 [B]; noise: i64 [B, M]
+Tensor noise_contrast(const Tensor& v, const Tensor& bank, const Tensor& indices,
+                      const Tensor& noise, float temperature, float shift, Tensor* rank = nullptr,
+                      Tensor* log_mean = nullptr);
 // NT-Xent (SimCLR): the mean over all rows of -log softmax of the row's other view among all other
 // rows. Scalar of the accumulator's dtype; its gradient is computed in the forward pass. rank: as
 // infonce's.   z: [2 B, D], rows b and b + B are views of one picture

@@ -67,7 +67,8 @@ void measure(const Batch<A>& batch, A* lse, A* loss, int32_t* rank) {
       A* l = tile.data() + (r - begin) * rows;
       const A own = positive[r - begin] = l[batch.positive_of(r)];
       l[r] = -std::numeric_limits<A>::infinity();
-      if (rank) rank[r] = int32_t(std::count_if(l, l + rows, [own](A other) { return other > own; }));
+      if (rank)
+        rank[r] = int32_t(std::count_if(l, l + rows, [own](A other) { return other > own; }));
       const A most = top[r - begin] = *std::max_element(l, l + rows);
       for (int j = 0; j < rows; ++j) l[j] -= most;
     }

@@ -57,8 +57,7 @@ void resample_crop(A* planes, const uint8_t* image, int image_width, const ViewD
   Scratch<A> row_weight(int64_t(size) * row_taps), column_weight(int64_t(size) * column_taps);
   Scratch<int> row_first(size), column_first(size);
   Scratch<A> row(columns);
-  const AxisTaps<A> down =
-      axis_taps(row_weight.data(), row_first.data(), d.height, size, cubic);
+  const AxisTaps<A> down = axis_taps(row_weight.data(), row_first.data(), d.height, size, cubic);
   const AxisTaps<A> across =
       axis_taps(column_weight.data(), column_first.data(), d.width, size, cubic);
   const uint8_t* corner = image + (int64_t(d.top) * image_width + d.left) * 3;
@@ -143,9 +142,14 @@ void change_hue(A* v, int64_t n, A turns) {
     const A most = R > G ? (R > B ? R : B) : (G > B ? G : B);
     const A least = R < G ? (R < B ? R : B) : (G < B ? G : B);
     const A range = most - least, divisor = range > 0 ? range : 1;
-    const A sixths = (most == R ? G - B : most == G ? B - R : R - G) / divisor +
-                     (most == R ? A(0) : most == G ? A(2) : A(4));  // [-1, 5]
-    const A h = sixths + shift;                                      // [-1, 11)
+    const A sixths = (most == R   ? G - B
+                      : most == G ? B - R
+                                  : R - G) /
+                         divisor +
+                     (most == R   ? A(0)
+                      : most == G ? A(2)
+                                  : A(4));  // [-1, 5]
+    const A h = sixths + shift;             // [-1, 11)
     r[i] = channel_of(most, range, h + 5);
     g[i] = channel_of(most, range, h + 3);
     b[i] = channel_of(most, range, h + 1);
@@ -178,15 +182,18 @@ void blur_plane(A* plane, int size, A sigma, int window) {
     for (int k = 0; k < wide; ++k) line[k] = plane[i * size + reflected(k - reach)];
     A *to = copy.data() + i * size, *from = line.data();
     for (int j = 0; j < size; ++j) to[j] = 0;
-    for (int t = 0; t < window; ++t)
-      for (int j = 0; j < size; ++j) to[j] += weight[t] * from[j + t];
+    for (int t = 0; t < window; ++t) {
+      const A w = weight[t];
+      for (int j = 0; j < size; ++j) to[j] += w * from[j + t];
+    }
   }
   for (int i = 0; i < size; ++i) {
     A* to = plane + i * size;
     for (int j = 0; j < size; ++j) to[j] = 0;
     for (int t = 0; t < window; ++t) {
       const A* from = copy.data() + reflected(i + t - reach) * size;
-      for (int j = 0; j < size; ++j) to[j] += weight[t] * from[j];
+      const A w = weight[t];
+      for (int j = 0; j < size; ++j) to[j] += w * from[j];
     }
   }
 }
@@ -204,7 +211,8 @@ void render_view(const RenderViews<T>& p, int64_t view) {
     for (int64_t i = 0; i < 3 * n; ++i) v[i] = clamped(v[i]);
   if (d.jitter) change_colours(v, n, d);
   if (d.grey)
-    for (int64_t i = 0; i < n; ++i) v[i] = v[n + i] = v[2 * n + i] = grey_of(v[i], v[n + i], v[2 * n + i]);
+    for (int64_t i = 0; i < n; ++i)
+      v[i] = v[n + i] = v[2 * n + i] = grey_of(v[i], v[n + i], v[2 * n + i]);
   if (d.sigma > 0)
     for (int c = 0; c < 3; ++c) blur_plane(v + c * n, p.size, A(d.sigma), p.blur_window);
   if (d.solarize)

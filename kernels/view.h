@@ -1,8 +1,9 @@
-// A random view of a picture, as contrastive learning draws them (SimCLR, Chen et al. 2020, appendix
-// A): random resized crop, flip, colour jitter in random order, grey, Gaussian blur, solarise, mean
-// and standard deviation; one pass over each picture, uint8 in, network input out. What is drawn is
-// torchvision's (RandomResizedCrop, ColorJitter, RandomGrayscale, GaussianBlur, RandomSolarize) and
-// depends on (seed, epoch, sample, view) alone: draw_view says what, RenderViews does it.
+// A random view of a picture, as contrastive learning draws them (SimCLR, Chen et al. 2020,
+// appendix A): random resized crop, flip, colour jitter in random order, grey, Gaussian blur,
+// solarise, mean and standard deviation; one pass over each picture, uint8 in, network input out.
+// What is drawn is torchvision's (RandomResizedCrop, ColorJitter, RandomGrayscale, GaussianBlur,
+// RandomSolarize) and depends on (seed, epoch, sample, view) alone: draw_view says what,
+// RenderViews does it.
 #pragma once
 #include <cmath>
 #include "kernels/philox.h"
@@ -11,7 +12,7 @@
 namespace autodidact {
 
 struct ViewRanges {
-  float least_area = 0.08f, most_area = 1;  // of the crop, as parts of the picture
+  float least_area = 0.08f, most_area = 1;              // of the crop, as parts of the picture
   float least_ratio = 3.0f / 4, most_ratio = 4.0f / 3;  // its width / height, drawn evenly in log
   float flip = 0.5f;                                    // probabilities: flip, jitter, grey, ..
   float jitter = 0.8f;
@@ -24,12 +25,12 @@ struct ViewRanges {
 enum class ColourOp : uint8_t { brightness, contrast, saturation, hue };
 
 struct ViewDraw {
-  int32_t image;                          // which of the pictures
-  int32_t top, left, height, width;       // the crop
+  int32_t image;                           // which of the pictures
+  int32_t top, left, height, width;        // the crop
   float brightness, contrast, saturation;  // factors; 1: nothing changes
-  float hue;                              // turns
-  float sigma;                            // of the blur; 0: none
-  ColourOp order[4];                      // of the jitter
+  float hue;                               // turns
+  float sigma;                             // of the blur; 0: none
+  ColourOp order[4];                       // of the jitter
   bool flip, jitter, grey, solarize;
 };
 

@@ -143,10 +143,6 @@ class Loop {
   }
 
   LoopResult run() {
-    t.method.begin(
-        {t.parameters, t.optimizer, keys_.batch_size, [this](const std::string& message) {
-           t.progress.finish(), t.progress.say(message);
-         }});
     resume();
     MetricsFile lines(t.run.file("metrics.jsonl"), metrics_lines_);
     SignalWatch signals;
@@ -231,7 +227,7 @@ class Loop {
       t.graph_file.clear();
     }
     check_finite("loss", double(ptr<const float>(loss)[0]));
-    backward(loss);
+    if (loss.node) backward(loss);
     t.parameters.finish_grad();
     double norm = std::sqrt(sum_of_squares(t.parameters.grad));
     check_finite("gradient norm", norm);

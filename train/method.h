@@ -40,8 +40,8 @@ class Method {
   virtual ~Method() = default;
   // Once, after the initial weights are in place and before a checkpoint's are.
   virtual void begin(const RunParts&) {}
-  // Scalar, with its tape; metrics are means over the batch. Draws depend on (seed, batch.epoch,
-  // sample) alone.
+  // Scalar, with its tape, or without one where the method has run backward itself; metrics are
+  // means over the batch. Draws depend on (seed, batch.epoch, sample) alone.
   virtual Tensor loss(const Batch& batch, Metrics& metrics) = 0;
   // What the progress line shows beside the loss: "queue 512/4096".
   virtual std::string status() const { return ""; }

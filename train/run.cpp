@@ -69,11 +69,10 @@ struct Assembly {
     recipe.read(loop);
     loop.refuse_contradictions();
     data = request.data.train ? request.data : open_run_data(keys);
-    method =
-        make_method(request.method, recipe,
-                    {data.side, data.train->classes(), uint64_t(keys.seed), data.train->size(),
-                     data.train},
-                    dtype_of_name(keys.dtype));
+    method = make_method(
+        request.method, recipe,
+        {data.side, data.train->classes(), uint64_t(keys.seed), data.train->size(), data.train},
+        dtype_of_name(keys.dtype));
     recipe.check_all_known();
     if (method->uses_labels()) {
       data.train = labelled(data.train, data.notes);
@@ -108,8 +107,10 @@ struct Assembly {
     std::erase_if(file.tensors, [head = method->head() + "."](const auto& named) {
       return named.first.rfind(head, 0) == 0;
     });
-    load_strict(*method, file, {.may_be_missing = {method->head(), "method"}, .may_be_extra = {"optimizer", "method"}},
-                path, &parameters);
+    load_strict(
+        *method, file,
+        {.may_be_missing = {method->head(), "method"}, .may_be_extra = {"optimizer", "method"}},
+        path, &parameters);
   }
 
   std::map<std::string, std::string> facts() const {
@@ -176,6 +177,8 @@ RunResult train_run(const RunRequest& request, Progress& progress) {
   BadFileList bad(run.file("bad_files.txt"));
   auto found = [&](const BadFile& b) { bad.add(b); };
   Assembly a(request, last.has_value(), found);
+  a.method->begin({a.parameters, *a.optimizer, a.loop.batch_size,
+                   [&](const std::string& message) { progress.say(message); }});
   progress.log_to(run.file("log.txt"));
   // A run that goes on keeps it: the loop refuses other settings. One that was stopped before its
   // first checkpoint begins anew, perhaps with others.
@@ -222,7 +225,7 @@ DryRun dry_run(const RunRequest& request) {
     Metrics m;
     Tensor loss = a.method->loss(a.loader->next(), m);
     if (i == 0 && !request.graph_file.empty()) write_durably(request.graph_file, tape_dot(loss));
-    backward(loss);
+    if (loss.node) backward(loss);
     a.optimizer->update(0);
   }
   double step =

@@ -10,8 +10,8 @@ namespace autodidact {
 struct ViewOptions {
   ViewRanges ranges;
   bool cubic = false;
-  int size = 0;                // of a view; 0: as the pictures
-  double blur_kernel = 0.1;    // its width, as a part of the view's
+  int size = 0;              // of a view; 0: as the pictures
+  double blur_kernel = 0.1;  // its width, as a part of the view's
   Normalization normalization;
   uint64_t seed = 1;
 };

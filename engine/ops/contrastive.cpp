@@ -5,6 +5,7 @@
 #include "engine/ops/checks.h"
 #include "kernels/elementwise.h"
 #include "kernels/infonce.h"
+#include "kernels/nce.h"
 #include "kernels/ntxent.h"
 #include "kernels/unit_rows.h"
 
@@ -88,6 +89,41 @@ Tensor nonparametric_softmax(const Tensor& v, const Tensor& bank, const Tensor& 
                  true, rank);
 }
 
+Tensor noise_contrast(const Tensor& v, const Tensor& bank, const Tensor& indices,
+                      const Tensor& noise, float temperature, float shift, Tensor* rank,
+                      Tensor* log_mean) {
+  check_rows("noise_contrast", "v", v);
+  const int batch = v.shape[0], dim = v.shape[1];
+  check(bank.shape.rank() == 2 && bank.shape[0] > 0 && bank.shape[1] == dim,
+        "noise_contrast: bank must be [N, ", dim, "], got ", bank.shape);
+  check(!bank.node && bank.dtype == v.dtype,
+        "noise_contrast: bank must be of v's dtype and gets no gradient: detach it");
+  check(indices.shape == Shape{batch}, "noise_contrast: indices must be ", Shape{batch}, ", got ",
+        indices.shape);
+  check(noise.shape.rank() == 2 && noise.shape[0] == batch && noise.shape[1] > 0,
+        "noise_contrast: noise must be [", batch, ", M], got ", noise.shape);
+  check_temperature("noise_contrast", temperature);
+  check(!rank || rank->shape == Shape{batch}, "noise_contrast: rank must be ", Shape{batch},
+        ", got ", rank ? rank->shape : Shape{});
+  for (const Tensor* rows : {&indices, &noise})
+    for (int64_t i = 0; i < rows->size(); ++i)
+      check(ptr<const int64_t>(*rows)[i] >= 0 && ptr<const int64_t>(*rows)[i] < bank.shape[0],
+            "noise_contrast: rows must be below ", bank.shape[0], ", got ",
+            ptr<const int64_t>(*rows)[i]);
+  Tensor loss = empty({}, acc(v.dtype), v.device());
+  Tensor dv = v.node ? empty(v.shape, loss.dtype, v.device()) : Tensor();
+  dispatch(v, [&]<class T>(auto device, T) {
+    Nce<T> p{};
+    p.loss = ptr<Acc<T>>(loss), p.log_mean = log_mean ? ptr<Acc<T>>(*log_mean) : nullptr;
+    p.rank = rank ? ptr<int32_t>(*rank) : nullptr, p.dv = ptr<Acc<T>>(dv);
+    p.v = ptr<const T>(v), p.bank = ptr<const T>(bank), p.own = ptr<const int64_t>(indices);
+    p.noise = ptr<const int64_t>(noise), p.batch = batch, p.negatives = noise.shape[1];
+    p.dim = dim, p.temperature = temperature, p.shift = shift;
+    run(device, p);
+  });
+  return record_made("noise_contrast", loss, v, dv);
+}
+
 Tensor nt_xent(const Tensor& z, float temperature, Tensor* rank) {
   check(z.shape.rank() == 2 && z.size() > 0 && z.shape[0] % 2 == 0 && z.shape[0] >= 4,
         "nt_xent: z must be [2 B, D], B above 1, got ", z.shape);
@@ -111,16 +147,14 @@ Tensor l2_normalize(const Tensor& x, float eps) {
   const int64_t rows = int_size("l2_normalize", rows_of(x.shape));
   Tensor y = empty_like(x), by = empty({int(rows)}, acc(x.dtype), x.device());
   dispatch(x, [&]<class T>(auto device, T) {
-    run(device,
-        UnitRowsForward<T>{ptr<T>(y), ptr<Acc<T>>(by), ptr<const T>(x), rows, cols, eps});
+    run(device, UnitRowsForward<T>{ptr<T>(y), ptr<Acc<T>>(by), ptr<const T>(x), rows, cols, eps});
   });
   return record("l2_normalize", y, {x},
                 [y = save(y), by = save(by), rows, cols](const Tensor& dy, GradSlots& d) {
                   if (Tensor dx = d.activation(0))
                     dispatch(dy, [&]<class T>(auto device, T) {
-                      run(device, UnitRowsBackward<T>{ptr<T>(dx), ptr<const T>(dy),
-                                                      ptr<const T>(y), ptr<const Acc<T>>(by), rows,
-                                                      cols});
+                      run(device, UnitRowsBackward<T>{ptr<T>(dx), ptr<const T>(dy), ptr<const T>(y),
+                                                      ptr<const Acc<T>>(by), rows, cols});
                     });
                 });
 }

@@ -14,7 +14,8 @@ void ContrastiveKeys::visit(Keys& k) {
   k("hidden", hidden, "of the mlp head; 0: as the features", 0, 65536);
   k("dim", dim, "of the projection", 1, 65536);
   k("temperature", temperature, "of the softmax over similarities", 1e-3, 100.0);
-  k("positives", positives, "mismatched: a view of another picture, the control that must not learn",
+  k("positives", positives,
+    "mismatched: a view of another picture, the control that must not learn",
     {"same", "mismatched"});
   k("on_collapse", on_collapse, "where all embeddings have become one", {"warn", "stop"});
   k("knn_pictures", knn_pictures,
@@ -24,7 +25,9 @@ void ContrastiveKeys::visit(Keys& k) {
   k("knn_temperature", knn_temperature, "of its votes, exp(cosine / T)", 1e-3, 100.0);
 }
 
-static Embedder make_embedder(const ContrastiveKeys& keys, uint64_t seed) {
+Embedder make_embedder(const ContrastiveKeys& keys, uint64_t seed) {
+  if (keys.hidden && keys.head != "mlp")
+    fail(ErrorKind::usage, "hidden is for the mlp head, got head = \"", keys.head, "\"");
   Rng rng(seed, Stream::init);
   return Embedder(keys.model.encoder, keys.head, int(keys.hidden), int(keys.dim), rng);
 }
@@ -72,7 +75,8 @@ Metrics Contrastive::evaluate(Loader& pictures, const std::function<bool()>& sto
     if (stop()) return {};
     const Batch& batch = pictures.next();
     if (batch.count == 0) continue;  // all damaged
-    Tensor x = normalize(batch.images.data(), batch.count, batch.side, views_.normalization, dtype_);
+    Tensor x =
+        normalize(batch.images.data(), batch.count, batch.side, views_.normalization, dtype_);
     append(features, model_.encoder->features(x));
     labels.insert(labels.end(), batch.labels.begin(), batch.labels.end());
     if (int(first.size()) >= kViewed * dim) continue;
@@ -102,7 +106,8 @@ void Contrastive::add_knn(Metrics& metrics, const Tensor& features,
                           const std::vector<int32_t>& labels) const {
   if (!data_.train || keys_.knn_pictures == 0 || data_.classes.empty()) return;
   const int64_t n = std::min(keys_.knn_pictures, data_.train->size());
-  auto chosen = permutation(data_.train->size(), data_.seed, Stream::subset, uint32_t(Choice::judge));
+  auto chosen =
+      permutation(data_.train->size(), data_.seed, Stream::subset, uint32_t(Choice::judge));
   chosen.resize(size_t(n));
   const Subject subject{"", model_.encoder.get(), views_.normalization, data_.side};
   Features bank =

@@ -20,6 +20,8 @@ struct ContrastiveKeys {
   void visit(Keys& k);
 };
 
+Embedder make_embedder(const ContrastiveKeys& keys, uint64_t seed);
+
 class Contrastive : public Method {
  public:
   Contrastive(const ContrastiveKeys& keys, const DataFacts& data, Dtype dtype);

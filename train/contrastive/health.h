@@ -23,7 +23,8 @@ double alignment(const Tensor& a, const Tensor& b);
 // even spread (Wang & Isola 2020, t = 2).
 double uniformity(const Tensor& z);
 
-// Cosines of views of one picture, and of views of different ones, in `bins` equal parts of [-1, 1].
+// Cosines of views of one picture, and of views of different ones, in `bins` equal parts of [-1,
+// 1].
 struct SimilarityHistogram {
   std::vector<int64_t> positive, negative;
   double positive_mean = 0, negative_mean = 0;

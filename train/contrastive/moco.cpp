@@ -5,6 +5,7 @@
 // BatchNorm would tell a query which keys came from its own batch. Both encoders therefore have
 // statistics over parts of the batch, and the keys pass theirs in a random order, so that a query
 // and its key are in different company. (A split alone leaves them in the same.)
+#include <algorithm>
 #include "train/contrastive/contrastive.h"
 #include "train/data/shuffle.h"
 
@@ -19,7 +20,8 @@ struct MocoKeys {
   void visit(Keys& k) {
     contrastive.visit(k);
     k("queue_size", queue_size, "keys that are kept as negatives", 1, 100000000);
-    k("key_momentum", key_momentum, "of the key encoder's weights: m key + (1 - m) query", 0.0, 1.0);
+    k("key_momentum", key_momentum, "of the key encoder's weights: m key + (1 - m) query", 0.0,
+      1.0);
     k("batch_norm_splits", batch_norm_splits,
       "parts of the batch with BatchNorm statistics of their own; 1: the whole, which leaks", 1,
       65536);
@@ -44,13 +46,12 @@ class Moco : public Contrastive {
   Moco(const MocoKeys& keys, const DataFacts& data, Dtype dtype)
       : Contrastive(keys.contrastive, data, dtype),
         moco_(keys),
-        rng_(data.seed, Stream::keys),
-        key_(keys.contrastive.model.encoder, keys.contrastive.head, int(keys.contrastive.hidden),
-             int(keys.contrastive.dim), rng_),
+        key_(make_embedder(keys.contrastive, data.seed)),
         queue_(empty({int(keys.queue_size), model_.dim()})),
         next_(zeros({1}, Dtype::i32)),
         filled_(zeros({}, Dtype::i64)) {
-    fill_normal(queue_, 0, 1, rng_);
+    Rng rng(data.seed, Stream::keys);
+    fill_normal(queue_, 0, 1, rng);
     queue_ = l2_normalize(queue_);
     set_batch_splits(*this, int(keys.batch_norm_splits));
   }
@@ -136,7 +137,6 @@ class Moco : public Contrastive {
   }
 
   MocoKeys moco_;
-  Rng rng_;
   Embedder key_;
   Parameters key_parameters_;
   Optimizer* optimizer_ = nullptr;

@@ -1,6 +1,9 @@
 // Instance discrimination with a memory bank (Wu, Xiong, Yu & Lin 2018, "NPID"): every picture is a
 // class of its own, whose prototype is the average of its earlier embeddings. The negatives are the
-// whole bank.
+// whole bank (the non-parametric softmax), or some of it, drawn anew for every picture
+// (noise-contrastive estimation, for banks of millions).
+#include <algorithm>
+#include <cmath>
 #include "train/contrastive/contrastive.h"
 
 namespace autodidact {
@@ -9,10 +12,13 @@ namespace {
 struct NpidKeys {
   ContrastiveKeys contrastive;
   double bank_momentum = 0.5, proximal = 0;
+  int64_t negatives = 0;
   void visit(Keys& k) {
     contrastive.visit(k);
-    k("bank_momentum", bank_momentum, "of a picture's prototype: m old + (1 - m) new, length 1", 0.0,
-      1.0);
+    k("bank_momentum", bank_momentum, "of a picture's prototype: m old + (1 - m) new, length 1",
+      0.0, 1.0);
+    k("negatives", negatives, "drawn from the bank for each picture (section 3.2); 0: all of it", 0,
+      100000000);
     k("proximal", proximal, "weight of |new - old|^2 in the loss (section 3.3)", 0.0, 1000.0);
   }
 };
@@ -20,8 +26,8 @@ struct NpidKeys {
 class Npid : public Contrastive {
  public:
   Npid(const NpidKeys& keys, const DataFacts& data, Dtype dtype)
-      : Contrastive(keys.contrastive, data, dtype), npid_(keys) {
-    if (data.samples == 0) return;  // a checkpoint of before there was a bank
+      : Contrastive(keys.contrastive, data, dtype), npid_(keys), log_mean_(full({1}, kUnknown)) {
+    if (data.samples == 0) return;  // the data is not known: a checkpoint is looked at
     bank_ = empty({int(data.samples), model_.dim()});
     Rng rng(data.seed, Stream::keys);
     fill_normal(bank_, 0, 1, rng);
@@ -36,11 +42,12 @@ class Npid : public Contrastive {
       ptr<int64_t>(positives)[i] = batch.samples[size_t(positive_of(i, batch.count))];
     }
     Tensor rank = empty({batch.count}, Dtype::i32);
-    Tensor loss = nonparametric_softmax(v, bank_, positives, temperature(), true, &rank);
+    Tensor loss = npid_.negatives
+                      ? noise_loss(batch, v, positives, rank)
+                      : nonparametric_softmax(v, bank_, positives, temperature(), true, &rank);
     metrics = measure(loss, rank, v);
     Tensor old = gather_rows(bank_, own);
-    if (npid_.proximal > 0)
-      loss = loss + scale(sum(square(v - old)), npid_.proximal / batch.count);
+    if (npid_.proximal > 0) loss = loss + scale(sum(square(v - old)), npid_.proximal / batch.count);
     // The loss has its gradient: the bank may move.
     const double m = npid_.bank_momentum;
     scatter_rows(bank_, own, l2_normalize(scale(old, m) + scale(detach(v), 1 - m)));
@@ -50,11 +57,36 @@ class Npid : public Contrastive {
   void visit(Visitor& v) override {
     Contrastive::visit(v);
     if (bank_) v("method.bank", bank_, Role::buffer);
+    if (npid_.negatives) v("method.log_mean", log_mean_, Role::buffer);
   }
 
  private:
+  static constexpr double kUnknown = -1e30;
+
+  // Z, the softmax's normaliser, is taken from the first batch and kept (section 3.2).
+  Tensor noise_loss(const Batch& batch, const Tensor& v, const Tensor& positives, Tensor& rank) {
+    const int m = int(npid_.negatives), rows = bank_.shape[0];
+    Tensor noise = empty({batch.count, m}, Dtype::i64);
+    for (int i = 0; i < batch.count; ++i)
+      for (int j = 0; j < m; j += 4) {
+        const Philox4 drawn =
+            philox(data_.seed, (uint64_t(Stream::keys) << 32) | uint32_t(batch.epoch),
+                   (uint64_t(batch.samples[size_t(i)]) << 32) | uint32_t(j));
+        for (int k = j; k < std::min(j + 4, m); ++k)
+          ptr<int64_t>(noise)[int64_t(i) * m + k] = below(drawn.v[k - j], uint32_t(rows));
+      }
+    // Z = N mean exp, so that log(Z m / N) is log_mean + log m.
+    auto contrast = [&](const Tensor& of, Tensor* log_mean) {
+      const float shift = *ptr<float>(log_mean_) + std::log(float(m));
+      return noise_contrast(of, bank_, positives, noise, temperature(), shift, &rank, log_mean);
+    };
+    if (*ptr<float>(log_mean_) == float(kUnknown)) contrast(detach(v), &log_mean_);
+    return contrast(v, nullptr);
+  }
+
   NpidKeys npid_;
-  Tensor bank_;  // [samples, dim], rows of length 1
+  Tensor bank_;      // [samples, dim], rows of length 1
+  Tensor log_mean_;  // [1], of exp(similarity / temperature) over the bank, or kUnknown
 };
 
 }  // namespace

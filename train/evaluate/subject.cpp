@@ -44,9 +44,9 @@ OpenedSubject open_subject(const SubjectRequest& request) {
   if (request.untrained && request.seed >= 0) {
     o.seed = uint64_t(request.seed);
     Recipe recipe = Recipe::parse(o.loaded.checkpoint.facts.at("recipe"), request.checkpoint);
-    o.loaded.method = make_method(o.loaded.name, recipe,
-                                  {o.loaded.side, o.loaded.method->outputs(), o.seed, o.loaded.samples},
-                                  Dtype::f32);
+    o.loaded.method = make_method(
+        o.loaded.name, recipe,
+        {o.loaded.side, o.loaded.method->outputs(), o.seed, o.loaded.samples}, Dtype::f32);
   }
   o.subject = subject_of(o.loaded);
   o.data = request.data.empty() ? keys.data : request.data;
