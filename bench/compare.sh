@@ -2,6 +2,7 @@
 # One job, ours against PyTorch in the same run: pairs A B A B .., medians, the machine's ceilings.
 #   bench/compare.sh [--install] JOB [--pairs N] [--threads N] [--clock wall|cpu] [--compile]
 #   JOB: resnet18-cifar-train resnet18-cifar-infer resnet26-cifar-train gemm conv infonce infonce-bf16
+#        augment-simclr32 augment-moco224
 # gemm and conv are compared with oneDNN too where it is installed (libdnnl-dev).
 # Needs a Python with PyTorch: $AUTODIDACT_TORCH_PYTHON, or build/torch-env, which --install makes
 # from PyPI. The last line is `JOB: 1.23 times PyTorch (ours .., theirs ..; CLASS; N pairs)`.
@@ -12,7 +13,7 @@ install=
 [[ ${1:-} != --install ]] || { install=--install; shift; }
 torch_environment $install
 [[ -n $python ]] || { echo "compare: no PyTorch (bench/compare.sh --install JOB, or AUTODIDACT_TORCH_PYTHON)" >&2; exit 77; }
-[[ $# -gt 0 ]] || { sed -n '2,7s/^# //p' "$0" >&2; exit 2; }
+[[ $# -gt 0 ]] || { sed -n '2,8s/^# //p' "$0" >&2; exit 2; }
 job=$1; shift
 cd "$root"; mkdir -p build
 onednn=OFF; [[ ! -e /usr/include/dnnl.hpp ]] || onednn=ON   # Debian's libdnnl-dev

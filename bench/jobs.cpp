@@ -5,6 +5,7 @@
 //   train NETWORK BATCH | infer NETWORK BATCH        32x32 images, f32, SGD with momentum
 //   gemm BATCH M N K TRANSPOSE_A TRANSPOSE_B | conv N SIZE IN OUT KERNEL STRIDE PASS
 //   infonce TYPE BATCH KEYS DIM                      forward and dq, f32 or bf16, rows of length 1
+//   views simclr32|moco224                           random views of uint8 pictures, in views
 //   fma | stream                                     the machine's ceilings
 //   onednn gemm .. | onednn conv ..                  the same by oneDNN, where it is built in
 #include <sys/resource.h>
@@ -19,6 +20,7 @@
 #include "kernels/cpu_class.h"
 #include "kernels/gemm.h"
 #include "kernels/parallel.h"
+#include "kernels/view.h"
 #include "models/encoder.h"
 #ifdef HAS_ONEDNN
 #include "bench/peers/onednn.h"
@@ -152,6 +154,45 @@ Job infonce_job(std::istringstream& line) {
           4.0 * batch * double(keys) * dim};
 }
 
+// SimCLR's views of 32 pixels (no blur), MoCo v2's of 224 from pictures of 256; drawn anew each
+// time.
+Job views_job(std::istringstream& line) {
+  std::string kind;
+  line >> kind;
+  check(kind == "simclr32" || kind == "moco224", "bench_jobs: views simclr32|moco224");
+  const bool large = kind == "moco224";
+  ViewRanges ranges;
+  ranges.brightness = ranges.contrast = ranges.saturation = 0.4f, ranges.hue = 0.1f;
+  ranges.grey = 0.2f, ranges.blur = large ? 0.5f : 0, ranges.least_area = large ? 0.2f : 0.08f;
+  const int side = large ? 256 : 32, size = large ? 224 : 32, views = large ? 16 : 256;
+  auto images =
+      std::make_shared<std::vector<uint8_t>>(size_t(views) * size_t(side) * size_t(side) * 3);
+  for (size_t i = 0; i < images->size(); ++i)  // smooth, as photographs
+    (*images)[i] =
+        uint8_t(128 + 100 * std::sin(double(i) * 0.01) + double(philox(1, i, 0).v[0] % 20));
+  Tensor y = empty({views, size, size, 3});
+  auto run_views = [=, epoch = uint32_t(0)]() mutable {
+    std::vector<ViewDraw> draws;
+    for (int v = 0; v < views; ++v) {
+      draws.push_back(draw_view({1, 1, epoch, uint64_t(v), 0}, ranges, side, side));
+      draws.back().image = v;
+    }
+    ++epoch;
+    run(Cpu{}, RenderViews<float>{.y = ptr<float>(y),
+                                  .images = images->data(),
+                                  .draws = draws.data(),
+                                  .views = views,
+                                  .height = side,
+                                  .width = side,
+                                  .size = size,
+                                  .cubic = false,
+                                  .blur_window = 23,
+                                  .mean = {0.485f, 0.456f, 0.406f},
+                                  .std = {0.229f, 0.224f, 0.225f}});
+  };
+  return {run_views, double(views)};
+}
+
 Job ceiling_job(const BenchWork& work) { return {work.run, work.flop + work.bytes}; }
 
 Job make_job(const std::string& request) {
@@ -168,10 +209,11 @@ Job make_job(const std::string& request) {
   }
 #endif
   if (kind == "infonce") return infonce_job(line);
+  if (kind == "views") return views_job(line);
   if (kind == "fma") return ceiling_job(fma_ceiling());
   if (kind == "stream") return ceiling_job(stream_ceiling());
-  fail(ErrorKind::usage, "bench_jobs: train, infer, gemm, conv, infonce, fma or stream, got ",
-       request);
+  fail(ErrorKind::usage, "bench_jobs: train, infer, gemm, conv, infonce, views, fma or stream, ",
+       "got ", request);
 }
 
 double cpu_seconds() {

@@ -214,6 +214,8 @@ std::string tape_text(const Tensor& y) {
 }
 
 std::string tape_dot(const Tensor& y) {
+  check(bool(y.node),
+        "tape_dot: the tensor must be on a tape (a loss by cached gradients is on none)");
   std::ostringstream text;
   text << "digraph tape {\n  rankdir=BT; node [shape=box, fontname=\"sans-serif\", fontsize=10];\n";
   for (Node* n : nodes_of(y)) {

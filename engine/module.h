@@ -38,6 +38,7 @@ class Visitor {
   virtual void tensor(const std::string& name, Tensor& t, Role role) = 0;
   virtual void training(bool&) {
   }  // called by layers that behave differently in training (BatchNorm, Dropout)
+  virtual void batch_splits(int&) {}  // called by layers with statistics of the batch
 
  private:
   std::string prefix_;
@@ -61,6 +62,12 @@ struct SetTraining : Visitor {
   void tensor(const std::string&, Tensor&, Role) override {}
   void training(bool& flag) override { flag = on_; }
 };
+struct SetBatchSplits : Visitor {
+  explicit SetBatchSplits(int splits) : splits_(splits) {}
+  int splits_;
+  void tensor(const std::string&, Tensor&, Role) override {}
+  void batch_splits(int& splits) override { splits = splits_; }
+};
 }  // namespace detail
 
 // Every tensor of a model in the order of visit(): parameters and buffers.
@@ -74,6 +81,13 @@ std::vector<NamedTensor> named_tensors(M& model) {
 template <class M>
 void set_training(M& model, bool on) {
   detail::SetTraining v(on);
+  model.visit(v);
+}
+
+// Batch statistics over `splits` equal parts of the batch, each by itself (MoCo's split BatchNorm).
+template <class M>
+void set_batch_splits(M& model, int splits) {
+  detail::SetBatchSplits v(splits);
   model.visit(v);
 }
 

@@ -97,6 +97,28 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels, float label_smo
 // queue: [K, D]
 Tensor infonce(const Tensor& q, const Tensor& k, const Tensor& queue, float temperature,
                bool unit = true, Tensor* rank = nullptr);
+// The non-parametric softmax of NPID (Wu et al. 2018, equation 2): cross entropy of telling which
+// of the bank's rows each v belongs to. As infonce, but the positive, bank[indices[b]], counts
+// once. v: [B, D]; bank: [N, D]; indices: i64 [B]
+Tensor nonparametric_softmax(const Tensor& v, const Tensor& bank, const Tensor& indices,
+                             float temperature, bool unit = true, Tensor* rank = nullptr);
+// NPID's noise-contrastive estimation: as kernels/nce.h has it. Scalar of the accumulator's dtype;
+// the gradient is computed in the forward pass. log_mean, if given: f32 or f64 [1], log of the mean
+// of exp(v.bank / temperature) seen, from which Z is estimated.   v: [B, D]; bank: [N, D]; indices:
+// i64 [B]; noise: i64 [B, M]
+Tensor noise_contrast(const Tensor& v, const Tensor& bank, const Tensor& indices,
+                      const Tensor& noise, float temperature, float shift, Tensor* rank = nullptr,
+                      Tensor* log_mean = nullptr);
+// NT-Xent (SimCLR): the mean over all rows of -log softmax of the row's other view among all other
+// rows. Scalar of the accumulator's dtype; its gradient is computed in the forward pass. rank: as
+// infonce's.   z: [2 B, D], rows b and b + B are views of one picture
+Tensor nt_xent(const Tensor& z, float temperature, Tensor* rank = nullptr);
+// Each row of the last dimension over its length, or over eps where it is shorter.   x: [.., C]
+Tensor l2_normalize(const Tensor& x, float eps = 1e-12f);
+// Rows x[indices[b]], without a gradient.   x: [N, D]; indices: i64 [B]
+Tensor gather_rows(const Tensor& x, const Tensor& indices);
+// x[indices[b]] = rows[b], in this order.   x: [N, D]; indices: i64 [B]; rows: [B, D]
+void scatter_rows(Tensor& x, const Tensor& indices, const Tensor& rows);
 // The rows over the oldest of the queue, from row next on, wrapping round; next moves behind them.
 // queue: [K, D]; next: i32 [1]; rows: [B, D]
 void enqueue(Tensor& queue, Tensor& next, const Tensor& rows);

@@ -16,7 +16,9 @@ enum class Stream : uint32_t {
   augment = 3,
   world = 4,
   evaluate = 5,
-  subset = 6
+  subset = 6,
+  view = 7,  // of a picture: crop and colours
+  keys = 8   // the order of MoCo's keys
 };
 
 class Rng {

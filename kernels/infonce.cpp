@@ -36,7 +36,7 @@ template <class T>
 void finish_row(const InfoNce<T>& p, int row, Acc<T> positive, const RunSums<Acc<T>>& runs,
                 const Acc<T>* weighted, int64_t pitch, Acc<T>* row_loss) {
   using A = Acc<T>;
-  const RowEnd end = end_of_row(positive, runs, p.keys, p.temperature, p.unit);
+  const RowEnd end = end_of_row(positive, runs, p.keys, p.temperature, p.unit, p.k_in_queue);
   *row_loss = A(end.loss);
   if (p.lse) p.lse[row] = A(end.loss + double(positive));
   if (p.rank) p.rank[row] = end.rank;

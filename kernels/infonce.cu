@@ -209,7 +209,8 @@ __global__ void infonce_rows_kernel(InfoNce<T> p, Parts parts, int runs) {
   auto& weight = shared<float[kBlocksWanted]>();
   const int row = int(blockIdx.x), thread = int(threadIdx.x);
   const RunSums<float> sums{parts.sum + row, parts.max + row, parts.rank + row, p.batch, runs};
-  const RowEnd end = end_of_row(parts.positive[row], sums, p.keys, p.temperature, p.unit);
+  const RowEnd end =
+      end_of_row(parts.positive[row], sums, p.keys, p.temperature, p.unit, p.k_in_queue);
   if (thread == 0) {
     p.row_loss[row] = float(end.loss);
     if (p.lse) p.lse[row] = float(end.loss + double(parts.positive[row]));

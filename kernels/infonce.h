@@ -24,7 +24,8 @@ struct InfoNce {
   const T* queue;    // [keys, dim]
   int batch, keys, dim;
   float temperature;
-  bool unit;  // the caller's word that all rows have length 1: then |l| <= 1 / t
+  bool unit;                // the caller's word that all rows have length 1: then |l| <= 1 / t
+  bool k_in_queue = false;  // the queue is a bank that holds k too: it counts once, lse = log sum_j
 };
 
 // With unit vectors at 2 / t < 80 sums of exp(l) need no maximum: exp(+-40) and 2^31 times it are

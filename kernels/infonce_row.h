@@ -21,24 +21,26 @@ struct RunSums {
 struct RowEnd {
   double top;    // the largest of l+ and the runs' max
   double all;    // sum of exp(l - top) over negatives and positive
-  double share;  // the negatives' part of it, 1 - p+
+  double share;  // what k lacks in dq: the negatives' part, 1 - p+; 1 where a run has added p+ k
   double loss;
   int32_t rank;
 };
 
 template <class A>
-HD RowEnd end_of_row(A positive, const RunSums<A>& runs, int keys, float temperature, bool unit) {
+HD RowEnd end_of_row(A positive, const RunSums<A>& runs, int keys, float temperature, bool unit,
+                     bool k_in_queue) {
   RowEnd e{};
   e.top = double(positive);
   for (int r = 0; r < runs.runs; ++r) e.top = max(double(runs.max[r * runs.stride]), e.top);
-  double negatives = 0;
+  double negatives = 0;  // and the positive, where the queue holds it
   for (int r = 0; r < runs.runs; ++r) {
     negatives += double(runs.sum[r * runs.stride]) * exp(double(runs.max[r * runs.stride]) - e.top);
     e.rank += runs.rank[r * runs.stride];
   }
-  e.all = negatives + exp(double(positive) - e.top);
-  e.share = negatives / e.all;
-  e.loss = e.top > double(positive) ? log(e.all) + (e.top - double(positive)) : log1p(negatives);
+  e.all = k_in_queue ? negatives : negatives + exp(double(positive) - e.top);
+  e.share = k_in_queue ? 1 : negatives / e.all;
+  e.loss = k_in_queue || e.top > double(positive) ? log(e.all) + (e.top - double(positive))
+                                                  : log1p(negatives);
   if (needs_no_maximum(temperature, unit)) {
     // Length 1 (2 % more for rounded vectors) keeps l+ and the mean exponential within this.
     const double most = 1.02 / double(temperature), mean = log(negatives / keys) + e.top;

@@ -69,7 +69,7 @@ struct BatchNorm2d {
     v("running_mean", running_mean, Role::buffer);
     v("running_var", running_var, Role::buffer);
     v("num_batches_tracked", num_batches_tracked, Role::buffer);
-    v.training(training);
+    v.training(training), v.batch_splits(splits);
   }
 };
 

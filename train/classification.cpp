@@ -19,6 +19,7 @@ Normalization normalization_of(const std::string& name) {
     return {{125.3f / 255, 123.0f / 255, 113.9f / 255}, {63.0f / 255, 62.1f / 255, 66.7f / 255}};
   if (name == "imagenet")
     return {{0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}};  // torchvision
+  if (name == "none") return {{0, 0, 0}, {1, 1, 1}};              // SimCLR
   return {};
 }
 
@@ -27,7 +28,7 @@ void AugmentationKeys::visit(Keys& k) {
     "pixels of black around the picture before the random crop; 0: no crop", 0, 512);
   k("flip", flip, "mirror half of the pictures");
   k("normalization", normalization, "mean and standard deviation of the pixels",
-    {"half", "cifar10", "imagenet"});
+    {"none", "half", "cifar10", "imagenet"});
 }
 
 Augmentation AugmentationKeys::options(uint64_t seed) const {

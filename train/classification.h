@@ -21,7 +21,7 @@ struct AugmentationKeys {
   Augmentation options(uint64_t seed) const;
 };
 
-// Mean and standard deviation by name: half (0.5, 0.5), cifar10, imagenet.
+// Mean and standard deviation by name: none (0, 1), half (0.5, 0.5), cifar10, imagenet.
 Normalization normalization_of(const std::string& name);
 
 struct ClassificationKeys {

@@ -21,7 +21,8 @@ Exchanged export_weights(const std::string& out, const std::string& checkpoint, 
   TensorFile file;
   for (auto& [name, tensor] : loaded.checkpoint.file.tensors) {
     const bool of_head = name.rfind(e.head + ".", 0) == 0;
-    if (name.rfind("optimizer.", 0) != 0 && !(encoder && of_head)) file.tensors[name] = tensor;
+    const bool of_run = name.rfind("optimizer.", 0) == 0 || name.rfind("method.", 0) == 0;
+    if (!of_run && !(encoder && of_head)) file.tensors[name] = tensor;
   }
   write_safetensors(out, file, {}, [](const std::string& written) { read_safetensors(written); });
   e.tensors = int64_t(file.tensors.size()), e.parameters = count_parameters(*loaded.method, file);

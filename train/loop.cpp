@@ -227,7 +227,7 @@ class Loop {
       t.graph_file.clear();
     }
     check_finite("loss", double(ptr<const float>(loss)[0]));
-    backward(loss);
+    if (loss.node) backward(loss);
     t.parameters.finish_grad();
     double norm = std::sqrt(sum_of_squares(t.parameters.grad));
     check_finite("gradient norm", norm);
@@ -275,12 +275,14 @@ class Loop {
     std::string text =
         "epoch " + std::to_string(step_ / per_epoch_) + "/" + std::to_string(keys_.epochs);
     for (auto& [name, value] : result_.last)
-      if (name == "loss" || name == "accuracy" || name == "test_accuracy") {
+      if (name == "loss" || name == "accuracy" || name == "test_accuracy" ||
+          name == "test_knn_accuracy") {
         char number[32];
         std::snprintf(number, sizeof number, "%.4g", value);
         text += "  " + name + " " + number;
       }
-    return text;
+    const std::string status = t.method.status();
+    return status.empty() ? text : text + "  " + status;
   }
 
   void save(MetricsFile& lines) {

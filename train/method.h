@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 #include <vector>
-#include "engine/module.h"
+#include "engine/optimizer.h"
 #include "models/encoder.h"
 #include "train/augment.h"
 #include "train/data/loader.h"
@@ -23,14 +23,28 @@ struct DataFacts {
   int side = 0;                      // of the square pictures
   std::vector<std::string> classes;  // empty: no labels
   uint64_t seed = 1;                 // of initial weights and augmentation
+  int64_t samples = 0;               // of the training split: rows of a memory bank
+  DatasetPtr train = {};             // the training split; null where a checkpoint is judged
+};
+
+// What a method may hold on to in a run, from before the first step or the resumed one.
+struct RunParts {
+  Parameters& parameters;
+  Optimizer& optimizer;
+  int64_t batch_size;
+  std::function<void(const std::string&)> say;
 };
 
 class Method {
  public:
   virtual ~Method() = default;
-  // Scalar, with its tape; metrics are means over the batch. Draws depend on (seed, batch.epoch,
-  // sample) alone.
+  // Once, after the initial weights are in place and before a checkpoint's are.
+  virtual void begin(const RunParts&) {}
+  // Scalar, with its tape, or without one where the method has run backward itself; metrics are
+  // means over the batch. Draws depend on (seed, batch.epoch, sample) alone.
   virtual Tensor loss(const Batch& batch, Metrics& metrics) = 0;
+  // What the progress line shows beside the loss: "queue 512/4096".
+  virtual std::string status() const { return ""; }
   // One pass over untouched pictures with the tape off and layers in evaluation mode (the loop sees
   // to both). `stop` is asked before every batch; empty: it said yes.
   virtual Metrics evaluate(Loader& pictures, const std::function<bool()>& stop) = 0;
@@ -38,7 +52,8 @@ class Method {
   virtual Encoder& encoder() = 0;
   virtual Tensor logits(const Tensor& images) const = 0;  // [N, outputs()]
   virtual Normalization normalization() const = 0;        // of untouched pictures
-  virtual void visit(Visitor& v) = 0;                     // everything that a checkpoint holds
+  // Everything that a checkpoint holds; what is no part of the network is method.*
+  virtual void visit(Visitor& v) = 0;
   virtual std::string head() const = 0;  // the module that is not part of the encoder, by its name
   virtual std::vector<std::string> outputs() const = 0;  // what the head's outputs mean
   // Of their probabilities, for people.
@@ -57,5 +72,8 @@ void check_method_name(const std::string& name);  // ErrorKind::usage: unknown
 // One a method, defined in its file.
 std::unique_ptr<Method> make_supervised(Recipe& recipe, const DataFacts& data, Dtype dtype);
 std::unique_ptr<Method> make_rotation(Recipe& recipe, const DataFacts& data, Dtype dtype);
+std::unique_ptr<Method> make_npid(Recipe& recipe, const DataFacts& data, Dtype dtype);
+std::unique_ptr<Method> make_simclr(Recipe& recipe, const DataFacts& data, Dtype dtype);
+std::unique_ptr<Method> make_moco(Recipe& recipe, const DataFacts& data, Dtype dtype);
 
 }  // namespace autodidact

@@ -38,13 +38,15 @@ const std::string& fact(const Checkpoint& checkpoint, const char* name, const st
   return found->second;
 }
 
-int side_of(const Checkpoint& checkpoint, const std::string& file) {
-  const std::string& text = fact(checkpoint, "side", file);
-  int side = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), side);
-  if (error != std::errc() || end != text.data() + text.size() || side < 1)
-    fail(ErrorKind::checkpoint, file, ": its side must be a number of pixels, got ", text);
-  return side;
+int count_of(const Checkpoint& checkpoint, const char* name, const char* what,
+             const std::string& file) {
+  const std::string& text = fact(checkpoint, name, file);
+  int count = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc() || end != text.data() + text.size() || count < 1)
+    fail(ErrorKind::checkpoint, file, ": its ", name, " must be a number of ", what, ", got ",
+         text);
+  return count;
 }
 
 // Of a recipe that has not been read: keys are read once.
@@ -106,8 +108,8 @@ struct Assembly {
       if (!last) start = read_start(file);
       // Another program's weights do not say what they are of: the recipe has to.
       if (const Checkpoint& c = last ? *last : *start; !c.facts.empty())
-        taken =
-            take_network(recipe, Recipe::parse(fact(c, "recipe", file), file), side_of(c, file));
+        taken = take_network(recipe, Recipe::parse(fact(c, "recipe", file), file),
+                             count_of(c, "side", "pixels", file));
     }
     recipe.read(keys);
     recipe.read(loop);
@@ -115,9 +117,10 @@ struct Assembly {
     data = request.data.train ? request.data : open_run_data(keys);
     if (!taken.empty() && !last)
       data.notes = "taken from " + file + ": " + taken + "\n" + data.notes;
-    method =
-        make_method(request.method, recipe, {data.side, data.train->classes(), uint64_t(keys.seed)},
-                    dtype_of_name(keys.dtype));
+    method = make_method(
+        request.method, recipe,
+        {data.side, data.train->classes(), uint64_t(keys.seed), data.train->size(), data.train},
+        dtype_of_name(keys.dtype));
     recipe.check_all_known();
     if (method->uses_labels()) {
       data.train = labelled(data.train, data.notes);
@@ -151,9 +154,10 @@ struct Assembly {
       return named.first.rfind(head, 0) == 0;
     });
     try {
-      load_strict(*method, start.file,
-                  {.may_be_missing = {method->head()}, .may_be_extra = {"optimizer"}}, path,
-                  &parameters);
+      load_strict(
+          *method, start.file,
+          {.may_be_missing = {method->head(), "method"}, .may_be_extra = {"optimizer", "method"}},
+          path, &parameters);
     } catch (const Error& e) {
       if (e.kind != ErrorKind::checkpoint) throw;
       const std::string ours = network_of(Recipe::parse(recipe.resolved(), "recipe"));
@@ -172,6 +176,7 @@ struct Assembly {
             {"recipe", recipe.resolved()},
             {"data", manifest.str()},
             {"outputs", outputs_fact(method->outputs())},
+            {"samples", std::to_string(data.train->size())},
             {"side", std::to_string(data.side)}};
   }
 };
@@ -250,6 +255,8 @@ RunResult train_run(const RunRequest& request, Progress& progress) {
   BadFileList bad(run.file("bad_files.txt"));
   auto found = [&](const BadFile& b) { bad.add(b); };
   Assembly a(request, last ? &*last : nullptr, found);
+  a.method->begin({a.parameters, *a.optimizer, a.loop.batch_size,
+                   [&](const std::string& message) { progress.say(message); }});
   progress.log_to(run.file("log.txt"));
   // A run that goes on keeps it: the loop refuses other settings. One that was stopped before its
   // first checkpoint begins anew, perhaps with others.
@@ -303,6 +310,7 @@ DryRun dry_run(const RunRequest& request) {
   d.parameters = a.parameters.count();
   d.steps = a.loader->batches_per_epoch() * a.loop.epochs;
   d.resolved = a.recipe.resolved(), d.seed = a.keys.seed;
+  a.method->begin({a.parameters, *a.optimizer, a.loop.batch_size, [](const std::string&) {}});
   constexpr int kWarm = 1, kTimed = 4;
   cpu_arena().reset_peak();
   auto begin = std::chrono::steady_clock::now();
@@ -311,7 +319,7 @@ DryRun dry_run(const RunRequest& request) {
     Metrics m;
     Tensor loss = a.method->loss(a.loader->next(), m);
     if (i == 0 && !request.graph_file.empty()) write_durably(request.graph_file, tape_dot(loss));
-    backward(loss);
+    if (loss.node) backward(loss);
     a.optimizer->update(0);
   }
   double step =
@@ -332,15 +340,18 @@ static LoadedMethod load(const std::string& path, bool untrained, int64_t seed) 
   std::string file = find_checkpoint(path);
   loaded.checkpoint = read_checkpoint(file);
   loaded.name = fact(loaded.checkpoint, "method", file);
-  loaded.side = side_of(loaded.checkpoint, file);
+  loaded.side = count_of(loaded.checkpoint, "side", "pixels", file);
+  if (loaded.checkpoint.facts.count("samples"))
+    loaded.samples = count_of(loaded.checkpoint, "samples", "pictures", file);
   loaded.untrained = untrained;
   try {
     loaded.recipe = Recipe::parse(fact(loaded.checkpoint, "recipe", file), file);
     loaded.recipe.read(loaded.keys);
     loaded.seed = seed >= 0 ? seed : loaded.keys.seed;
     const auto outputs = outputs_of(fact(loaded.checkpoint, "outputs", file));
-    loaded.method = make_method(loaded.name, loaded.recipe,
-                                {loaded.side, outputs, uint64_t(loaded.seed)}, Dtype::f32);
+    loaded.method =
+        make_method(loaded.name, loaded.recipe,
+                    {loaded.side, outputs, uint64_t(loaded.seed), loaded.samples}, Dtype::f32);
   } catch (const Error& e) {
     if (e.kind != ErrorKind::usage) throw;
     fail(ErrorKind::checkpoint, file, ": what it says of its network is unsound: ", e.what());

@@ -67,6 +67,7 @@ struct LoadedMethod {
   int side = 0;            // of its pictures
   bool untrained = false;  // its weights are initial ones instead of the checkpoint's
   int64_t seed = 1;        // of its initial weights
+  int64_t samples = 0;     // of the split that it was trained on; 0: not known
 };
 // path: a checkpoint or a run directory.
 LoadedMethod load_method(const std::string& path);

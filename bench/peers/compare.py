@@ -29,6 +29,8 @@ JOBS = {  # name: (pairs, unit, what one unit of work is divided by, requests)
     "gemm": (5, "GFLOP/s", 1e9, ["gemm " + shape for shape in GEMM]),
     "conv": (5, "GFLOP/s", 1e9, ["conv " + shape for shape in CONV]),
     "infonce": (8, "GFLOP/s", 1e9, ["infonce f32 256 " + shape for shape in INFONCE]),
+    "augment-simclr32": (8, "views/s", 1, ["views simclr32"]),
+    "augment-moco224": (8, "views/s", 1, ["views moco224"]),
     "infonce-bf16": (3, "GFLOP/s", 1e9, ["infonce bf16 256 " + shape for shape in INFONCE]),
 }
 

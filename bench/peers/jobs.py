@@ -112,6 +112,38 @@ def infonce_runs(dtype, batch, keys, dim, compiling):
                            + ("" if wide else " in bf16"), run, 4.0 * batch * keys * dim)
 
 
+def views_runs(kind):
+    """torchvision, a picture at a time as a DataLoader's worker does: of PIL pictures, and of uint8
+    tensors by its second version."""
+    import PIL.ImageFilter
+    import random
+    from torchvision import transforms
+    from torchvision.transforms import v2
+    large = kind == "moco224"
+    side, size, views = (256, 224, 16) if large else (32, 32, 256)
+    area = (0.2, 1.0) if large else (0.08, 1.0)
+    wave = torch.arange(views * side * side * 3).reshape(views, side, side, 3)
+    pictures = (128 + 100 * torch.sin(wave * 0.01) + torch.randint(20, wave.shape)).to(torch.uint8)
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+    def moco_blur(picture):  # MoCo's loader.py
+        return picture.filter(PIL.ImageFilter.GaussianBlur(random.uniform(0.1, 2.0)))
+
+    def steps(t, blur):
+        return [t.RandomResizedCrop(size, scale=area, antialias=True), t.RandomHorizontalFlip(),
+                t.RandomApply([t.ColorJitter(0.4, 0.4, 0.4, 0.1)], 0.8), t.RandomGrayscale(0.2),
+                *([t.RandomApply([blur], 0.5)] if large else [])]
+
+    of_pil = transforms.Compose([*steps(transforms, moco_blur), transforms.ToTensor(),
+                                 transforms.Normalize(mean, std)])
+    of_tensor = v2.Compose([*steps(v2, v2.GaussianBlur(23, (0.1, 2.0))),
+                            v2.ToDtype(torch.float32, scale=True), v2.Normalize(mean, std)])
+    pil = [transforms.functional.to_pil_image(p.permute(2, 0, 1)) for p in pictures]
+    tensors = [p.permute(2, 0, 1).contiguous() for p in pictures]
+    yield "PIL", lambda: [of_pil(p) for p in pil], views
+    yield "v2 tensors", lambda: [of_tensor(p) for p in tensors], views
+
+
 def runs(request, compiling):
     kind, *rest = request.split()
     if kind in ("train", "infer"):
@@ -122,8 +154,10 @@ def runs(request, compiling):
         yield from conv_runs(*rest)
     elif kind == "infonce":
         yield from infonce_runs(*rest, compiling)
+    elif kind == "views":
+        yield from views_runs(*rest)
     else:
-        sys.exit(f"jobs.py: train, infer, gemm, conv or infonce, got {request}")
+        sys.exit(f"jobs.py: train, infer, gemm, conv, infonce or views, got {request}")
 
 
 def measure(run, least):

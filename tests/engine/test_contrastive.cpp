@@ -57,3 +57,34 @@ TEST_CASE("enqueue: wrong shapes are refused in words") {
   CHECK_THROWS_WITH_AS(enqueue(queue, wrong, zeros({1, 2})), "enqueue: next must be [1], got [2]",
                        Error);
 }
+
+TEST_CASE("scatter_rows: in order, and what else reads the table is told") {
+  Tensor x = zeros({3, 2}), indices = tensor_of<int64_t>({3}, {2, 0, 2});
+  Tensor product = sum(matmul(leaf(full({2, 2}, 1)), x, false, true));  // saves x
+  scatter_rows(x, indices, tensor_of<float>({3, 2}, {1, 2, 3, 4, 5, 6}));
+  const float expected[] = {3, 4, 0, 0, 5, 6};
+  for (int i = 0; i < 6; ++i) CHECK(ptr<float>(x)[i] == expected[i]);
+  CHECK_THROWS_AS(backward(product), Error);
+  CHECK_THROWS_WITH_AS(scatter_rows(x, indices, zeros({3, 1})),
+                       "scatter_rows: rows must be [3, 2] f32, got [3, 1] f32", Error);
+  CHECK_THROWS_WITH_AS(scatter_rows(x, tensor_of<int64_t>({1}, {3}), zeros({1, 2})),
+                       "scatter_rows: indices must be below 3, got 3", Error);
+}
+
+TEST_CASE("nt_xent: ranks") {
+  // Rows 0 and 2 are a pair and nearest to each other; 1 and 3 are a pair, but 1 is nearer to 0.
+  Tensor z = tensor_of<float>({4, 2}, {1, 0, 0.8f, 0.6f, 1, 0, -1, 0});
+  Tensor rank = empty({4}, Dtype::i32);
+  CHECK(!nt_xent(z, 0.5f, &rank).node);
+  CHECK(ptr<int32_t>(rank)[0] == 0);
+  CHECK(ptr<int32_t>(rank)[1] == 2);
+  CHECK(ptr<int32_t>(rank)[2] == 0);
+  CHECK(ptr<int32_t>(rank)[3] == 0);
+  Tensor short_rank = empty({3}, Dtype::i32);
+  CHECK_THROWS_WITH_AS(nt_xent(z, 0.5f, &short_rank), "nt_xent: rank must be [4], got [3]", Error);
+}
+
+TEST_CASE("l2_normalize: a row of zeros stays zero") {
+  Tensor x = leaf(zeros({1, 3})), y = l2_normalize(x);
+  for (int i = 0; i < 3; ++i) CHECK(ptr<float>(y)[i] == 0);
+}

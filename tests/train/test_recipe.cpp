@@ -235,19 +235,13 @@ std::string plain(const Recipe::Value& value) {
 }
 
 // Keys that count something, and a word that says what.
-const std::map<std::string, std::string> kUnits = {{"train_size", "pictures"},
-                                                   {"test_size", "pictures"},
-                                                   {"image_size", "pixels"},
-                                                   {"crop_padding", "pixels"},
-                                                   {"labels_per_class", "pictures"},
-                                                   {"batch_size", "pictures"},
-                                                   {"width", "channels"},
-                                                   {"epochs", "passes"},
-                                                   {"warmup_epochs", "epochs"},
-                                                   {"milestones", "epochs"},
-                                                   {"evaluate_every", "epochs"},
-                                                   {"log_every", "steps"},
-                                                   {"checkpoint_every", "steps"}};
+const std::map<std::string, std::string> kUnits = {
+    {"train_size", "pictures"},  {"test_size", "pictures"},    {"image_size", "pixels"},
+    {"crop_padding", "pixels"},  {"queue_size", "keys"},       {"dim", "numbers"},
+    {"hidden", "numbers"},       {"knn_pictures", "pictures"}, {"labels_per_class", "pictures"},
+    {"batch_size", "pictures"},  {"width", "channels"},        {"epochs", "passes"},
+    {"warmup_epochs", "epochs"}, {"milestones", "epochs"},     {"evaluate_every", "epochs"},
+    {"log_every", "steps"},      {"checkpoint_every", "steps"}};
 
 // "" if the comment of a key has its unit, its default as the code has it, and a source after it.
 std::string fault(const std::string& key, const std::string& comment, const Recipe& defaults) {

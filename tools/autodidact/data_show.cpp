@@ -46,13 +46,19 @@ ImageGrid plain_grid(const Dataset& data, const std::vector<int64_t>& chosen) {
   return grid;
 }
 
-Augmentation augmentation_of(const DataOptions& o) {
-  // A recipe has keys that do not concern its pictures; what is set here has to.
+// What the recipe's training sees of these samples.
+ImageGrid recipe_grid(const DataOptions& o, const DatasetPtr& data,
+                      const std::vector<int64_t>& chosen) {
   Recipe recipe = o.recipe.empty() ? Recipe() : Recipe(o.recipe), set;
   for (auto& s : o.sets) recipe.set(s), set.set(s);
-  augmentation_of(set);
+  // A recipe has keys that do not concern its pictures; what is set here has to.
+  if (draws_views(recipe)) views_of(set);
+  else augmentation_of(set);
   set.check_all_known();
-  return augmentation_of(recipe);
+  const int side = o.side > 0 ? o.side : data->side() > 0 ? data->side() : 224;
+  if (draws_views(recipe)) return view_grid(data, chosen, side, views_of(recipe), 4);
+  const Augmentation a = augmentation_of(recipe);
+  return augmented_grid(data, chosen, side, a, a.rotation == Rotation::all ? 2 : 8);
 }
 
 }  // namespace
@@ -62,14 +68,7 @@ void show_data(DataOptions& o, const Common& common) {
   DatasetPtr data = open_source(o);
   const int64_t wanted = o.count > 0 ? o.count : augmented ? 10 : 100;
   auto chosen = choose(*data, std::min(wanted, data->size()), o.open.seed);
-  ImageGrid grid;
-  if (augmented) {
-    const Augmentation a = augmentation_of(o);
-    const int side = o.side > 0 ? o.side : data->side() > 0 ? data->side() : 224;
-    grid = augmented_grid(data, chosen, side, a, a.rotation == Rotation::all ? 2 : 8);
-  } else {
-    grid = plain_grid(*data, chosen);
-  }
+  ImageGrid grid = augmented ? recipe_grid(o, data, chosen) : plain_grid(*data, chosen);
   const std::string labels =
       data->classes().empty() ? "no labels" : fmt::format("{} classes", data->classes().size());
   grid.title = data->describe();

@@ -13,7 +13,7 @@ namespace autodidact {
 namespace {
 
 struct Options {
-  std::string method, recipe, data, out, init, freeze, dtype, graph;
+  std::string method, recipe, data, out, init, freeze, dtype, on_collapse, graph;
   std::vector<std::string> sets;
   int64_t seed = -1;
   bool resume = false, overwrite = false, dry = false;
@@ -32,7 +32,8 @@ Recipe recipe_of(const Options& o) {
   for (auto& [key, value] : {std::pair<const char*, const std::string&>{"data", o.data},
                              {"init", o.init},
                              {"freeze", o.freeze},
-                             {"dtype", o.dtype}})
+                             {"dtype", o.dtype},
+                             {"on_collapse", o.on_collapse}})
     if (!value.empty()) recipe.set(key, value);
   if (o.seed >= 0) recipe.set("seed", o.seed);
   return recipe;
@@ -107,6 +108,7 @@ void add_train(CLI::App& app, Common& common) {
       "  autodidact train rotation --recipe rotation-world-quick --out runs/rotation\n"
       "  autodidact train rotation --data cifar10:DIR --recipe rotation-cifar10-quick --out "
       "runs/r\n"
+      "  autodidact train moco --data photos/ --set image_size=96 --on-collapse stop --out runs/m\n"
       "  autodidact train supervised --data photos/ --init runs/r --set labels_per_class=20 --set "
       "batch_size=32 --out runs/few\n"
       "  autodidact train rotation --resume --out runs/rotation");
@@ -122,6 +124,8 @@ void add_train(CLI::App& app, Common& common) {
       "keys hold where nothing else is set");
   c->add_option("--freeze", o->freeze, "none or encoder");
   c->add_option("--dtype", o->dtype, "f32 or bf16");
+  c->add_option("--on-collapse", o->on_collapse,
+                "contrastive methods whose embeddings have all become one: warn or stop (exit 4)");
   c->add_option("--seed", o->seed, "of initial weights, order and augmentation")
       ->check(seed_number());
   c->add_option("--graph", o->graph, "write the first step's tape to this file, for Graphviz");

@@ -4,6 +4,7 @@
 #include "train/data/dataset.h"
 #include "train/pictures/canvas.h"
 #include "train/recipe.h"
+#include "train/views.h"
 
 namespace autodidact {
 
@@ -13,7 +14,14 @@ namespace autodidact {
 ImageGrid augmented_grid(const DatasetPtr& data, const std::vector<int64_t>& samples, int side,
                          const Augmentation& augmentation, int versions);
 
+// The same for contrastive learning: the two views of each epoch side by side.
+ImageGrid view_grid(const DatasetPtr& data, const std::vector<int64_t>& samples, int side,
+                    const ViewOptions& views, int epochs);
+
 // What training by this recipe draws: crops, flips, turns and the seed. Other keys are not read.
 Augmentation augmentation_of(Recipe& recipe);
+// The same for a recipe of contrastive learning, which says how large its crops are.
+bool draws_views(const Recipe& recipe);
+ViewOptions views_of(Recipe& recipe);
 
 }  // namespace autodidact
