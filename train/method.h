@@ -57,5 +57,6 @@ void check_method_name(const std::string& name);  // ErrorKind::usage: unknown
 // One a method, defined in its file.
 std::unique_ptr<Method> make_supervised(Recipe& recipe, const DataFacts& data, Dtype dtype);
 std::unique_ptr<Method> make_rotation(Recipe& recipe, const DataFacts& data, Dtype dtype);
+std::unique_ptr<Method> make_ttt(Recipe& recipe, const DataFacts& data, Dtype dtype);
 
 }  // namespace autodidact
