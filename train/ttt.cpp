@@ -41,9 +41,8 @@ Tensor JointTraining::loss(const Batch& batch, Metrics& metrics) {
   Tensor answers = network_.self_supervised(turned.x);
   Tensor turn_loss = cross_entropy(answers, turned.turns);
   metrics.emplace_back("rotation_loss", double(ptr<const float>(turn_loss)[0]));
-  metrics.emplace_back(
-      "rotation_accuracy",
-      count_right(answers, ptr<const int32_t>(turned.turns)) / answers.shape[0]);
+  metrics.emplace_back("rotation_accuracy",
+                       count_right(answers, ptr<const int32_t>(turned.turns)) / answers.shape[0]);
   return loss + turn_loss;
 }
 

@@ -47,6 +47,7 @@ MetricsFile::Line line_of(const NamedStream& s) {
           {"half_interval", change.half},
           {"learned_from", r.learned_from},
           {"failures", r.failures},
+          {"alarms", r.alarms},
           {"first_loss", r.first_loss},
           {"last_loss", r.last_loss},
           {"right_none", bits_of(r.frozen)},
@@ -64,6 +65,7 @@ std::vector<NamedStream> finished_streams(const std::string& path,
       s.corruption = j.at("corruption");
       s.result.frozen = from_bits(j.at("right_none")), s.result.adapted = from_bits(j.at("right"));
       s.result.learned_from = j.at("learned_from"), s.result.failures = j.at("failures");
+      s.result.alarms = j.at("alarms");
       s.result.first_loss = j.at("first_loss"), s.result.last_loss = j.at("last_loss");
       if (found.size() >= names.size() || s.corruption != names[found.size()])
         fail(ErrorKind::usage, path, ": holds other streams than this run's");
@@ -162,8 +164,8 @@ class Run {
   }
 
   DatasetPtr corrupted_pictures(const std::string& name) const {
-    const DatasetPtr square = pictures_->side() == loaded_.side ? pictures_
-                                                                : in_memory(pictures_, loaded_.side);
+    const DatasetPtr square =
+        pictures_->side() == loaded_.side ? pictures_ : in_memory(pictures_, loaded_.side);
     if (name == kClean) return subset(square, order_, "a stream");
     const Corruption c = parse_corruptions(name)[0];
     if (keys_.gradual)
@@ -184,11 +186,9 @@ class Run {
       return r;
     }
     adapter_->reset();
-    auto frozen = recognised(
-        [&](const uint8_t* images, int count, int side) {
-          return adapter_->predict(images, count, side);
-        },
-        *pictures, loaded_.side, stop);
+    auto frozen = recognised([&](const uint8_t* images, int count,
+                                 int side) { return adapter_->predict(images, count, side); },
+                             *pictures, loaded_.side, stop);
     StreamResult r = run_stream(*adapter_, *pictures, order_, loaded_.side,
                                 {.batch = int(keys_.batch), .stop = stop});
     r.frozen = std::move(frozen);
@@ -196,9 +196,9 @@ class Run {
   }
 
   std::string protocol() const {
-    std::string text = fmt::format("{}, step {}; {} of {}, {}, seed {}", loaded_.name,
-                                   loaded_.checkpoint.step, order_.size(), pictures_->describe(),
-                                   keys_.order, keys_.seed);
+    std::string text =
+        fmt::format("{}, step {}; {} of {}, {}, seed {}", loaded_.name, loaded_.checkpoint.step,
+                    order_.size(), pictures_->describe(), keys_.order, keys_.seed);
     if (keys_.gradual) text += ", severity from 1 upwards along the stream";
     if (keys_.mode == "none") return text + "; nothing is learned";
     text += fmt::format(
@@ -210,6 +210,14 @@ class Run {
                                      : "; weights kept, restored before every stream";
     if (keys_.threshold < 1)
       text += fmt::format("; learned from where upright has less than {}", keys_.threshold);
+    if (keys_.most_norm > 0) text += fmt::format("; gradients of norm {} at most", keys_.most_norm);
+    if (keys_.stop_rising) text += "; stops where the loss rises";
+    if (keys_.anchor > 0)
+      text += fmt::format("; {} of the way back to the snapshot after a batch", keys_.anchor);
+    if (keys_.reset_every > 0) text += fmt::format("; reset every {} batches", keys_.reset_every);
+    if (keys_.alarm_window > 0)
+      text +=
+          fmt::format("; reset where the snapshot was better over {} batches", keys_.alarm_window);
     return text + "; prediction on the untouched picture";
   }
 
@@ -243,6 +251,15 @@ void AdaptKeys::visit(Keys& k) {
     {"all", "shared", "norms"});
   k("threshold", threshold, "learn from a picture where upright has less probability; 1: always",
     0.0, 1.0);
+  k("most_norm", most_norm, "of a step's gradient, longer ones are shortened to it; 0: any", 0.0,
+    1e30);
+  k("stop_rising", stop_rising, "a batch's steps end where its loss rises");
+  k("anchor", anchor, "part of the way back to the snapshot after every batch", 0.0, 1.0);
+  k("reset_every", reset_every, "batches between returns to the snapshot; 0: none", 0,
+    int64_t(1) << 40);
+  k("alarm_window", alarm_window,
+    "batches; reset where over them the snapshot had the lower self-supervised loss; 0: no alarm",
+    0, 100000);
   k("batch", batch, "pictures that arrive at a time", 1, 65536);
   k("samples", samples, "pictures of the stream, chosen by the seed; 0: all", 0, 100000000);
   k("order", order, "of the stream", {"shuffled", "in_order", "by_label"});
@@ -259,6 +276,11 @@ AdaptOptions AdaptKeys::options() const {
            : part == "shared" ? AdaptedPart::shared
                               : AdaptedPart::norms;
   o.threshold = threshold, o.seed = uint64_t(seed);
+  o.rails = {.most_norm = most_norm,
+             .stop_rising = stop_rising,
+             .anchor = anchor,
+             .reset_every = reset_every,
+             .alarm_window = int(alarm_window)};
   return o;
 }
 

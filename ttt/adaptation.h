@@ -17,6 +17,9 @@ struct AdaptKeys {
   bool gradual = false;
   int64_t steps = 1, copies = 32, batch = 1, samples = 0, seed = 1;
   double learning_rate = 0.001, threshold = 1;
+  double most_norm = 0, anchor = 0;
+  bool stop_rising = false;
+  int64_t reset_every = 0, alarm_window = 0;
 
   void visit(Keys& k);
   AdaptOptions options() const;

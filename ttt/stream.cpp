@@ -92,6 +92,7 @@ StreamResult run_stream(Adapter& adapter, const Dataset& stream, const std::vect
       std::copy_n(pixels_of(stream, first + i), row, &images[size_t(i) * row]);
     const Observed seen = adapter.observe(images.data(), &keys[size_t(first)], count, side);
     r.learned_from += seen.adapted, r.failures += seen.failed;
+    r.alarms += seen.alarmed;
     r.first_loss += seen.first_loss, r.last_loss += seen.last_loss;
     add_recognised(r.adapted, adapter.predict(images.data(), count, side), stream, first);
   }

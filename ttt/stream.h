@@ -18,9 +18,10 @@ std::vector<int64_t> stream_order(const Dataset& data, Arrival arrival, int64_t 
                                   uint64_t seed);
 
 struct StreamResult {
-  std::vector<bool> frozen, adapted;  // was picture i of the stream recognised?
-  int64_t learned_from = 0;           // pictures; the others were confident enough
-  int64_t failures = 0;               // batches whose loss was not finite
+  std::vector<bool> frozen, adapted;     // was picture i of the stream recognised?
+  int64_t learned_from = 0;              // pictures; the others were confident enough
+  int64_t failures = 0;                  // batches whose loss was not finite
+  int64_t alarms = 0;                    // of Rails::alarm_window
   double first_loss = 0, last_loss = 0;  // self-supervised, means over the batches
   double seconds = 0;                    // of observing and predicting
   bool stopped = false;

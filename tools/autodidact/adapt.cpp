@@ -29,9 +29,8 @@ void run_adapt(const Common& common, Options& o) {
     std::exit(exit_code_of_signal(run.signal));
   }
   Json object = result_object("adapt", run.keys.seed, "cpu", run.protocol);
-  std::string text =
-      fmt::format("{:<22} {:>8} {:>8} {:>8}  {}\n", "corruption", "frozen", run.keys.mode, "change",
-                  "95 % interval of the change");
+  std::string text = fmt::format("{:<22} {:>8} {:>8} {:>8}  {}\n", "corruption", "frozen",
+                                 run.keys.mode, "change", "95 % interval of the change");
   double before = 0, after = 0;
   std::vector<StreamResult> results;
   for (const NamedStream& s : run.streams) {
@@ -51,14 +50,15 @@ void run_adapt(const Common& common, Options& o) {
                                  {"half_interval", change.half},
                                  {"learned_from", r.learned_from},
                                  {"failures", r.failures},
+                                 {"alarms", r.alarms},
                                  {"first_loss", r.first_loss},
                                  {"last_loss", r.last_loss}});
     results.push_back(r);
   }
   const Interval mean = mean_difference(results);
   if (results.size() > 1)
-    text += fmt::format("{:<22} {:>7.1f}% {:>7.1f}% {:>+8.1f}  {:+.1f} to {:+.1f}\n", "mean", before,
-                        after, mean.value, mean.value - mean.half, mean.value + mean.half);
+    text += fmt::format("{:<22} {:>7.1f}% {:>7.1f}% {:>+8.1f}  {:+.1f} to {:+.1f}\n", "mean",
+                        before, after, mean.value, mean.value - mean.half, mean.value + mean.half);
   object.update({{"run", o.out},
                  {"error", after},
                  {"error_none", before},
@@ -113,7 +113,8 @@ void add_adapt(CLI::App& app, Common& common) {
   c->add_flag_callback(
       "--gradual", [o] { o->recipe.set("gradual", true); },
       "the severity grows from 1 along the stream");
-  c->add_option("--set", o->sets, "key=value for a key of config.toml")->take_all();
+  c->add_option("--set", o->sets, "key=value for a key of config.toml: the rails, for one")
+      ->take_all();
   c->add_option("--out", o->out, "run directory")->capture_default_str();
   auto* resume = c->add_flag("--resume", o->resume, "go on where the run in --out stopped");
   c->add_flag("--overwrite", o->overwrite, "start anew in an existing run directory")

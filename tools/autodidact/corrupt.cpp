@@ -1,5 +1,5 @@
-// autodidact corrupt: a data set as the corruptions of Hendrycks & Dietterich leave it, and what they
-// did to it in numbers.
+// autodidact corrupt: a data set as the corruptions of Hendrycks & Dietterich leave it, and what
+// they did to it in numbers.
 #include <fmt/format.h>
 #include <filesystem>
 #include <memory>
@@ -37,7 +37,8 @@ void draw_sheet(const std::string& path, const Dataset& data, const CorruptionOp
     if (grid.row_heads.size() == kTestCorruptions) break;
     grid.row_heads.push_back(name);
     for (int severity = 1; severity <= 5; ++severity)
-      grid.cells.push_back({corrupted(clean, {name, double(severity)}, 0, options), "", Mark::none});
+      grid.cells.push_back(
+          {corrupted(clean, {name, double(severity)}, 0, options), "", Mark::none});
   }
   draw(path, grid);
 }

@@ -26,8 +26,8 @@ std::vector<uint8_t> encode_jpeg(const Image& image, int quality) {
   jpeg_set_quality(&c, quality, TRUE);
   jpeg_start_compress(&c, TRUE);
   while (c.next_scanline < c.image_height) {
-    auto* row = const_cast<uint8_t*>(image.rgb.data()) +
-                size_t(c.next_scanline) * size_t(image.width) * 3;
+    auto* row =
+        const_cast<uint8_t*>(image.rgb.data()) + size_t(c.next_scanline) * size_t(image.width) * 3;
     jpeg_write_scanlines(&c, &row, 1);
   }
   jpeg_finish_compress(&c);

@@ -61,8 +61,8 @@ void gaussian_blur_of(Picture& x, const Level& at, Draws&, const CorruptionOptio
   gaussian_blur(x, at({.4, .6, .7, .8, 1}, {.5, .75, 1, 1.25, 1.5}, {1, 2, 3, 4, 6}));
 }
 
-// Pixels are taken from a neighbour up to `reach` above and to the left, one pixel less below and to
-// the right: the released code's exchange copies (its two views are of one array).
+// Pixels are taken from a neighbour up to `reach` above and to the left, one pixel less below and
+// to the right: the released code's exchange copies (its two views are of one array).
 void glass_blur(Picture& x, const Level& at, Draws& draw, const CorruptionOptions&) {
   const double sigma = at({.05, .25, .4, .25, .4}, {.1, .5, .6, .7, .9}, {.7, .9, 1, 1.1, 1.5});
   const int reach = at.whole({1, 1, 1, 1, 1}, {1, 1, 1, 2, 2}, {1, 2, 2, 3, 4});

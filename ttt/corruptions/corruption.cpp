@@ -21,15 +21,24 @@ struct Entry {
 };
 // The order is that of the released data sets; a place in it is part of a sample's random key.
 constexpr Entry kCorruptions[] = {
-    {"gaussian_noise", gaussian_noise},       {"shot_noise", shot_noise},
-    {"impulse_noise", impulse_noise},         {"defocus_blur", defocus_blur},
-    {"glass_blur", glass_blur},               {"motion_blur", motion_blur},
-    {"zoom_blur", zoom_blur},                 {"snow", snow},
-    {"frost", frost},                         {"fog", fog},
-    {"brightness", brightness},               {"contrast", contrast},
-    {"elastic_transform", elastic_transform}, {"pixelate", pixelate},
-    {"jpeg_compression", jpeg_compression},   {"speckle_noise", speckle_noise},
-    {"gaussian_blur", gaussian_blur_of},      {"spatter", spatter},
+    {"gaussian_noise", gaussian_noise},
+    {"shot_noise", shot_noise},
+    {"impulse_noise", impulse_noise},
+    {"defocus_blur", defocus_blur},
+    {"glass_blur", glass_blur},
+    {"motion_blur", motion_blur},
+    {"zoom_blur", zoom_blur},
+    {"snow", snow},
+    {"frost", frost},
+    {"fog", fog},
+    {"brightness", brightness},
+    {"contrast", contrast},
+    {"elastic_transform", elastic_transform},
+    {"pixelate", pixelate},
+    {"jpeg_compression", jpeg_compression},
+    {"speckle_noise", speckle_noise},
+    {"gaussian_blur", gaussian_blur_of},
+    {"spatter", spatter},
     {"saturate", saturate},
 };
 

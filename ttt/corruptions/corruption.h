@@ -1,9 +1,9 @@
 // The corruptions of Hendrycks & Dietterich (ICLR 2019, "Benchmarking neural network robustness to
 // common corruptions and perturbations"): fifteen to test on and four more to tune on, at five
 // severities, with the parameters of CIFAR-10-C up to 48 pixels a side, of Tiny-ImageNet-C up to
-// 144, of ImageNet-C above. Written from the formulas; where ours differs is said beside each and in
-// docs/corruptions.md. What is drawn depends on (seed, corruption, sample) alone: the severities of
-// a sample share their random numbers.
+// 144, of ImageNet-C above. Written from the formulas; where ours differs is said beside each and
+// in docs/corruptions.md. What is drawn depends on (seed, corruption, sample) alone: the severities
+// of a sample share their random numbers.
 #pragma once
 #include <memory>
 #include <string>
@@ -17,7 +17,7 @@ struct Corruption {
   double severity = 5;  // 1 to 5; between two of them the parameters are interpolated
 };
 
-constexpr size_t kTestCorruptions = 15;                // the first of the names
+constexpr size_t kTestCorruptions = 15;              // the first of the names
 const std::vector<std::string>& corruption_names();  // gaussian_noise, shot_noise, ...
 
 // NAME:SEVERITY, NAME (all five severities), all (the fifteen), extra (the four); a list of these

@@ -34,7 +34,8 @@ std::vector<uint8_t> boxed(const std::vector<uint8_t>& in, int n, int length, in
       for (int k = 0; k < inner; ++k) {
         int64_t sum = 1 << (kBits - 1);
         for (int i = first; i < first + count; ++i)
-          sum += weight * in[(size_t(line) * size_t(length) + size_t(i)) * size_t(inner) + size_t(k)];
+          sum +=
+              weight * in[(size_t(line) * size_t(length) + size_t(i)) * size_t(inner) + size_t(k)];
         result[(size_t(line) * size_t(out) + size_t(o)) * size_t(inner) + size_t(k)] =
             uint8_t(std::min<int64_t>(sum >> kBits, 255));
       }
@@ -101,7 +102,8 @@ void elastic_transform(Picture& x, const Level& at, Draws& draw, const Corruptio
   const double jitter =
       unit * at({.08, .07, .06, .05, .03}, {.08, .06, .06, .03, .02}, {.1, .2, .02, .02, .02});
   const double row = x.height / 2, col = x.width / 2, arm = std::min(x.height, x.width) / 3;
-  const double from[3][2] = {{row + arm, col + arm}, {row - arm, col + arm}, {row - arm, col - arm}};
+  const double from[3][2] = {
+      {row + arm, col + arm}, {row - arm, col + arm}, {row - arm, col - arm}};
   double to[3][2];
   for (int i = 0; i < 3; ++i)
     for (int k = 0; k < 2; ++k) to[i][k] = from[i][k] + draw.uniform(-jitter, jitter);

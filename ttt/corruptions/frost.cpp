@@ -1,6 +1,6 @@
-// Frost: a crop of a texture laid over the picture. The released textures are photographs, which are
-// not ours to give: without a folder of the user's, five procedural ones stand in for the first five,
-// with their means and deviations a channel and streaks in two directions for the crystals.
+// Frost: a crop of a texture laid over the picture. The released textures are photographs, which
+// are not ours to give: without a folder of the user's, five procedural ones stand in for the first
+// five, with their means and deviations a channel and streaks in two directions for the crystals.
 #include "ttt/corruptions/picture.h"
 #include <algorithm>
 #include <cmath>
@@ -80,8 +80,8 @@ void frost(Picture& x, const Level& at, Draws& draw, const CorruptionOptions& op
   if (options.frost) {
     const Image& full = (*options.frost)[size_t(draw.below(int(options.frost->size())))];
     // Enlarged where it is smaller than the picture.
-    const double factor = std::max({shrink, double(x.height + 1) / full.height,
-                                    double(x.width + 1) / full.width});
+    const double factor =
+        std::max({shrink, double(x.height + 1) / full.height, double(x.width + 1) / full.width});
     const Image texture =
         factor == 1 ? full : resized(full, int(full.height * factor), int(full.width * factor));
     const int top = draw.below(std::max(1, texture.height - x.height)),

@@ -5,8 +5,8 @@
 namespace autodidact {
 
 void gaussian_noise(Picture& x, const Level& at, Draws& draw, const CorruptionOptions&) {
-  const double sigma = at({.04, .06, .08, .09, .10}, {.04, .08, .12, .15, .18},
-                          {.08, .12, .18, .26, .38});
+  const double sigma =
+      at({.04, .06, .08, .09, .10}, {.04, .08, .12, .15, .18}, {.08, .12, .18, .26, .38});
   for (double& v : x.v) v += sigma * draw.normal();
 }
 
@@ -16,8 +16,8 @@ void shot_noise(Picture& x, const Level& at, Draws& draw, const CorruptionOption
 }
 
 void impulse_noise(Picture& x, const Level& at, Draws& draw, const CorruptionOptions&) {
-  const double part = at({.01, .02, .03, .05, .07}, {.01, .02, .05, .08, .14},
-                         {.03, .06, .09, .17, .27});
+  const double part =
+      at({.01, .02, .03, .05, .07}, {.01, .02, .05, .08, .14}, {.03, .06, .09, .17, .27});
   for (double& v : x.v) {
     const bool hit = draw.uniform() < part, salt = draw.uniform() < 0.5;
     if (hit) v = salt ? 1 : 0;
@@ -25,8 +25,8 @@ void impulse_noise(Picture& x, const Level& at, Draws& draw, const CorruptionOpt
 }
 
 void speckle_noise(Picture& x, const Level& at, Draws& draw, const CorruptionOptions&) {
-  const double sigma = at({.06, .10, .12, .16, .20}, {.15, .20, .25, .30, .35},
-                          {.15, .20, .35, .45, .60});
+  const double sigma =
+      at({.06, .10, .12, .16, .20}, {.15, .20, .25, .30, .35}, {.15, .20, .35, .45, .60});
   for (double& v : x.v) v += v * sigma * draw.normal();
 }
 

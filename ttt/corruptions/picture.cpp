@@ -39,7 +39,10 @@ double Draws::poisson(double mean) {
 }
 
 Level::Level(double severity, int shorter_side)
-    : severity_(severity), table_(shorter_side <= 48 ? 0 : shorter_side <= 144 ? 1 : 2) {}
+    : severity_(severity),
+      table_(shorter_side <= 48    ? 0
+             : shorter_side <= 144 ? 1
+                                   : 2) {}
 
 double Level::operator()(const Column& cifar, const Column& tiny, const Column& imagenet) const {
   const Column& c = table_ == 0 ? cifar : table_ == 1 ? tiny : imagenet;
@@ -95,9 +98,9 @@ void gaussian_blur(Picture& x, double sigma, double truncate, Border border) {
 double sampled(const Picture& x, double row, double col, int channel, Border border) {
   const double top = std::floor(row), left = std::floor(col), down = row - top, right = col - left;
   auto value = [&](int dy, int dx) {
-    return x.v[x.at(inside(int(top) + dy, x.height, border),
-                    inside(int(left) + dx, x.width, border)) +
-               size_t(channel)];
+    return x
+        .v[x.at(inside(int(top) + dy, x.height, border), inside(int(left) + dx, x.width, border)) +
+           size_t(channel)];
   };
   return (1 - down) * ((1 - right) * value(0, 0) + right * value(0, 1)) +
          down * ((1 - right) * value(1, 0) + right * value(1, 1));
@@ -124,15 +127,14 @@ Picture motion_blurred(const Picture& x, double radius, double sigma, double ang
   const double down = std::sin(angle * M_PI / 180), right = std::cos(angle * M_PI / 180);
   std::vector<double> weight(size_t(taps), 0);
   double sum = 0;
-  for (int i = 0; i < taps; ++i)
-    sum += weight[size_t(i)] = std::exp(-i * i / (2 * sigma * sigma));
+  for (int i = 0; i < taps; ++i) sum += weight[size_t(i)] = std::exp(-i * i / (2 * sigma * sigma));
   Picture y(x.height, x.width, x.channels);
   for (int i = 0; i < taps; ++i) {
     const int dy = int(std::ceil(i * down - 0.5)), dx = int(std::ceil(i * right - 0.5));
     for (int row = 0; row < x.height; ++row)
       for (int col = 0; col < x.width; ++col) {
-        const size_t from =
-            x.at(inside(row + dy, x.height, Border::nearest), inside(col + dx, x.width, Border::nearest));
+        const size_t from = x.at(inside(row + dy, x.height, Border::nearest),
+                                 inside(col + dx, x.width, Border::nearest));
         for (int c = 0; c < x.channels; ++c)
           y.v[y.at(row, col) + size_t(c)] += weight[size_t(i)] / sum * x.v[from + size_t(c)];
       }

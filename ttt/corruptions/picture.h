@@ -63,7 +63,8 @@ class Level {
 enum class Border { nearest, reflect, reflect_101 };
 int inside(int i, int n, Border border);
 
-// SciPy's gaussian_filter: weights up to truncate sigma away. sigma below 1 / (2 truncate): nothing.
+// SciPy's gaussian_filter: weights up to truncate sigma away. sigma below 1 / (2 truncate):
+// nothing.
 void gaussian_blur(Picture& x, double sigma, double truncate = 4, Border border = Border::nearest);
 // The centre enlarged by `zoom`, bilinear between the outermost pixels (SciPy's zoom), to the same
 // size.
@@ -75,11 +76,12 @@ double sampled(const Picture& x, double row, double col, int channel, Border bor
 
 // ---- the families: x becomes what the corruption makes of it
 using Corrupt = void(Picture& x, const Level& level, Draws& draw, const CorruptionOptions& options);
-Corrupt gaussian_noise, shot_noise, impulse_noise, speckle_noise;                      // noise.cpp
-Corrupt defocus_blur, glass_blur, motion_blur, zoom_blur, gaussian_blur_of;            // blur.cpp
-Corrupt snow, fog;                                                                     // weather.cpp
-Corrupt frost;                                                                         // frost.cpp
-Corrupt spatter;                                                                       // spatter.cpp
-Corrupt brightness, contrast, saturate, elastic_transform, pixelate, jpeg_compression;  // digital.cpp
+Corrupt gaussian_noise, shot_noise, impulse_noise, speckle_noise;            // noise.cpp
+Corrupt defocus_blur, glass_blur, motion_blur, zoom_blur, gaussian_blur_of;  // blur.cpp
+Corrupt snow, fog;                                                           // weather.cpp
+Corrupt frost;                                                               // frost.cpp
+Corrupt spatter;                                                             // spatter.cpp
+Corrupt brightness, contrast, saturate, elastic_transform, pixelate,
+    jpeg_compression;  // digital.cpp
 
 }  // namespace autodidact

@@ -89,7 +89,7 @@ std::vector<double> distances(const std::vector<bool>& edge, int H, int W) {
     int dy, dx;
     double length;
   };
-  constexpr Step kSteps[] = {{-1, -1, 1.4}, {-1, 0, 1},       {-1, 1, 1.4},     {0, -1, 1},
+  constexpr Step kSteps[] = {{-1, -1, 1.4},    {-1, 0, 1},      {-1, 1, 1.4},     {0, -1, 1},
                              {-2, -1, 2.1969}, {-2, 1, 2.1969}, {-1, -2, 2.1969}, {-1, 2, 2.1969}};
   std::vector<double> d(edge.size());
   for (size_t p = 0; p < d.size(); ++p) d[p] = edge[p] ? 0 : 1e9;
@@ -150,12 +150,12 @@ std::vector<double> drops(const Picture& layer, double strength) {
 }  // namespace
 
 void spatter(Picture& x, const Level& at, Draws& draw, const CorruptionOptions&) {
-  const double mean = at({.62, .65, .65, .65, .65}, {.62, .65, .65, .65, .65},
-                         {.65, .65, .65, .65, .67});
+  const double mean =
+      at({.62, .65, .65, .65, .65}, {.62, .65, .65, .65, .65}, {.65, .65, .65, .65, .67});
   const double deviation = at({.1, .1, .3, .1, .1}, {.1, .1, .3, .1, .1}, {.3, .3, .3, .3, .4});
   const double sigma = at({.7, .8, 1, .7, .5}, {.7, .8, 1, .7, .5}, {4, 3, 2, 1, 1});
-  const double least = at({.7, .7, .69, .69, .68}, {.7, .7, .69, .68, .67},
-                          {.69, .68, .68, .65, .65});
+  const double least =
+      at({.7, .7, .69, .69, .68}, {.7, .7, .69, .68, .67}, {.69, .68, .68, .65, .65});
   const double strength = at({.5, .5, .5, .6, .6}, {.6, .6, .6, .6, .6}, {.6, .6, .5, 1.5, 1.5});
   const Level::Column muddy = {0, 0, 0, 1, 1};
   Picture layer(x.height, x.width, 1);
