@@ -36,7 +36,7 @@ runs 2 "did you mean fog?" "${joint[@]}" --corruption fgo:5
 runs 2 "a severity is a number from 1 to 5, got 6" "${joint[@]}" --corruption fog:6
 runs 2 "100 pictures are wanted, there are 12" "${joint[@]}" --samples 100
 runs 2 "mode" "${joint[@]}" --mode sometimes
-runs 6 "checkpoint" adapt --checkpoint "$work/x.npy" "${test[@]}" --out "$work/none"
+runs 6 "x.npy: a header of" adapt --checkpoint "$work/x.npy" "${test[@]}" --out "$work/none"
 "$program" data export world:test --count 3 --out "$work/unlabelled.npy" >/dev/null
 runs 3 "classes" adapt --checkpoint "$work/joint1" --data "$work/unlabelled.npy" --out "$work/none"
 mkdir -p "$work/empty/house" "$work/small/a"
@@ -55,7 +55,7 @@ done
 diff -rq "$work/npy1" "$work/npy3" >/dev/null || complain "corrupt: threads change the pictures"
 runs 2 "is there already" corrupt --data "$work/tx.npy" --corruption fog:5 --out "$work/npy1"
 runs 0 "samples    12" data info "$work/npy1/snow.npy"
-runs 0 "samples    72" data info "$work/npy1/fog.npy"
+runs 0 "samples    60" data info "$work/npy1/fog.npy"
 runs 0 "distance" corrupt --data "$work/tx.npy" --corruption fog:5 --statistics --sheet "$work/sheet.png"
 [[ -s $work/sheet.png ]] || complain "no contact sheet"
 

@@ -137,8 +137,9 @@ TEST_CASE("ttt: the turned pictures are the upright ones' crops and flips") {
   CHECK(*ptr<float>(loss) == float(metrics[0].second) + float(metrics[2].second));
   CHECK(metrics[2].first == "rotation_loss");
 
-  recipe.set("objective", "main");
-  auto main = make_method("ttt", recipe, facts, Dtype::f32);
+  Recipe baseline =
+      Recipe::parse("model = \"resnet26\"\nwidth = 8\ngroups = 4\nobjective = \"main\"\n", "test");
+  auto main = make_method("ttt", baseline, facts, Dtype::f32);
   main->loss(batch, metrics);
   CHECK(metrics.size() == 2);
   CHECK(!dynamic_cast<JointTraining&>(*main).network().branch);

@@ -124,6 +124,10 @@ std::vector<Corruption> parse_corruptions(const std::string& text) {
       for (double severity : severities) found.push_back({*begin, severity});
   }
   if (found.empty()) fail(ErrorKind::usage, "corruption: NAME[:SEVERITY] is missing");
+  auto key = [](const Corruption& c) { return std::pair(place_of(c.name), c.severity); };
+  std::sort(found.begin(), found.end(), [&](auto& a, auto& b) { return key(a) < key(b); });
+  auto same = [&](auto& a, auto& b) { return key(a) == key(b); };
+  found.erase(std::unique(found.begin(), found.end(), same), found.end());
   return found;
 }
 

@@ -21,8 +21,8 @@ constexpr size_t kTestCorruptions = 15;              // the first of the names
 const std::vector<std::string>& corruption_names();  // gaussian_noise, shot_noise, ...
 
 // NAME:SEVERITY, NAME (all five severities), all (the fifteen), extra (the four); a list of these
-// with commas. ErrorKind::usage: an unknown name (the nearest is named), a severity that is not 1
-// to 5.
+// with commas; each once, in the order of the names. ErrorKind::usage: an unknown name (the nearest
+// is named), a severity that is not 1 to 5.
 std::vector<Corruption> parse_corruptions(const std::string& text);
 std::string to_string(const Corruption& c);  // gaussian_noise:5
 
