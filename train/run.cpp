@@ -151,8 +151,9 @@ struct Assembly {
       return named.first.rfind(head, 0) == 0;
     });
     try {
+      // `head`: the self-supervised branch of a Y network
       load_strict(*method, start.file,
-                  {.may_be_missing = {method->head()}, .may_be_extra = {"optimizer"}}, path,
+                  {.may_be_missing = {method->head()}, .may_be_extra = {"optimizer", "head"}}, path,
                   &parameters);
     } catch (const Error& e) {
       if (e.kind != ErrorKind::checkpoint) throw;

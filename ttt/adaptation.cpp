@@ -87,6 +87,7 @@ class Run {
     request.recipe.read(keys_);
     request.recipe.check_all_known();
     resolved_ = request.recipe.resolved();
+    refuse_idle_keys(request.recipe);
     if (keys_.data.empty()) keys_.data = training_.data;
     names_ = stream_names(keys_.corruption);
     corruption_ = {.seed = uint64_t(keys_.seed), .frost = nullptr};
@@ -137,6 +138,18 @@ class Run {
     for (const StoredTensor& s : stored_tensors(named_tensors(*loaded_.method)))
       hashes += xxh3(s.tensor.data(), s.tensor.bytes());
     return xxh3(hashes.data(), hashes.size());
+  }
+
+  // A key that does nothing must not be taken for one that does.
+  void refuse_idle_keys(const Recipe& given) const {
+    std::vector<const char*> idle;
+    if (keys_.mode == "none")
+      idle = {"steps", "learning_rate", "copies",      "rotations", "part",        "threshold",
+              "batch", "most_norm",     "stop_rising", "anchor",    "reset_every", "alarm_window"};
+    if (keys_.mode == "standard") idle = {"anchor", "reset_every", "alarm_window"};
+    for (const char* key : idle)
+      if (given.has(key))
+        fail(ErrorKind::usage, "adapt: ", key, " does nothing in mode ", keys_.mode);
   }
 
   void open_pictures() {

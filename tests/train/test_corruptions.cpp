@@ -76,9 +76,10 @@ TEST_CASE("corruptions: the committed statistics over 1,000 pictures are ours") 
 
 TEST_CASE("corruptions: a severity is further from the picture than the one before it") {
   // glass_blur's third severity has one round, its fourth two with less blur; saturate goes both
-  // ways; frost darkens again; the distortions of elastic_transform and spatter change their kind.
-  const std::vector<std::string> uneven = {"glass_blur", "saturate", "frost", "elastic_transform",
-                                           "spatter"};
+  // ways; frost and the snow of ImageNet-C darken again; the distortions of elastic_transform and
+  // spatter change their kind.
+  const std::vector<std::string> uneven = {"glass_blur", "saturate",          "frost",
+                                           "snow",       "elastic_transform", "spatter"};
   for (int side : {32, 64, 224}) {
     const DatasetPtr world = open_dataset("world:test", {.side = side});
     for (const std::string& name : corruption_names()) {
@@ -194,7 +195,7 @@ TEST_CASE("corruptions: names, severities and small pictures") {
   CHECK(parse_corruptions("fog").size() == 5);
   const auto two = parse_corruptions("fog:2.5,snow:1");
   REQUIRE(two.size() == 2);
-  CHECK((two[0].name == "fog" && two[0].severity == 2.5 && to_string(two[1]) == "snow:1"));
+  CHECK((two[1].name == "fog" && two[1].severity == 2.5 && to_string(two[0]) == "snow:1"));
   auto refused = [](const char* text, const char* why) {
     CHECK_THROWS_WITH_AS(parse_corruptions(text), doctest::Contains(why), Error);
   };
