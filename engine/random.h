@@ -17,8 +17,9 @@ enum class Stream : uint32_t {
   world = 4,
   evaluate = 5,
   subset = 6,
-  view = 7,  // of a picture: crop and colours
-  keys = 8   // the order of MoCo's keys
+  corrupt = 7,
+  view = 8,  // of a picture: crop and colours
+  keys = 9   // the order of MoCo's keys
 };
 
 class Rng {

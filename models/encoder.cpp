@@ -29,24 +29,30 @@ void refuse_stem(const EncoderOptions& o) {
     fail(ErrorKind::usage, "encoder: imagenet_stem is for ResNet-18, -34 and -50, ", o.name,
          " has one stem");
 }
-void refuse_groups(const EncoderOptions& o) {
-  if (o.groups != 0 && o.groups != EncoderOptions().groups)
-    fail(ErrorKind::usage, "encoder: groups is for resnet26, ", o.name, " has BatchNorm");
+// Of the GroupNorm that is asked for; 0: BatchNorm.
+int groups_of(const EncoderOptions& o, bool group_norm_is_own) {
+  const bool group = o.norm == "own" ? group_norm_is_own : o.norm == "group";
+  if (!group && o.groups != 0 && o.groups != EncoderOptions().groups)
+    fail(ErrorKind::usage, "encoder: groups is for GroupNorm, ", o.name, " has BatchNorm");
+  if (o.norm == "group" && o.groups == 0)
+    fail(ErrorKind::usage, "encoder: norm group needs groups above 0");
+  return group ? o.groups : 0;
 }
 
 template <class Block, int... kDepths>
 std::unique_ptr<Encoder> resnet(const EncoderOptions& o, Rng& rng) {
-  refuse_groups(o);
   return std::make_unique<ResNet<Block>>(std::array{kDepths...}, o.width ? o.width : 64,
-                                         o.imagenet_stem, rng);
+                                         o.imagenet_stem, groups_of(o, false), rng);
 }
 std::unique_ptr<Encoder> resnet26(const EncoderOptions& o, Rng& rng) {
   refuse_stem(o);
-  return std::make_unique<ResNet26>(o.width ? o.width : 16, o.groups, rng);
+  return std::make_unique<ResNet26>(o.width ? o.width : 16, groups_of(o, true), rng);
 }
 template <int kBlocks>
 std::unique_ptr<Encoder> nin(const EncoderOptions& o, Rng& rng) {
-  refuse_stem(o), refuse_groups(o);
+  refuse_stem(o);
+  if (groups_of(o, false))
+    fail(ErrorKind::usage, "encoder: ", o.name, " has BatchNorm alone, as the released code");
   return std::make_unique<Nin>(kBlocks, o.width ? o.width : 192, rng);
 }
 

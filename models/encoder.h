@@ -17,18 +17,22 @@ struct Encoder {
   virtual int dim() const = 0;                            // of the features
   virtual Tensor pool(const Tensor& last) const;          // last block's output -> [N, dim()]
   virtual std::string head_name() const { return "fc"; }  // a linear head's, in the original files
-  virtual void visit(Visitor& v) = 0;
+  virtual void visit_block(int i, Visitor& v) = 0;        // the tensors of block i
 
   int block_count() const { return int(block_names().size()); }
   std::vector<Tensor> blocks(const Tensor& images) const;  // every block's output, for probes
   Tensor features(const Tensor& images) const;             // [N, dim()]
+  void visit(Visitor& v) {
+    for (int i = 0; i < block_count(); ++i) visit_block(i, v);
+  }
 };
 
 struct EncoderOptions {
   std::string name = "resnet18";
   int width = 0;               // of the network's first stage; 0: the paper's
   bool imagenet_stem = false;  // ResNet-18/34/50: 7x7 stride 2 and a max-pool, for large images
-  int groups = 8;              // ResNet-26: of its GroupNorm; 0: BatchNorm
+  std::string norm = "own";    // own (GroupNorm in ResNet-26, BatchNorm elsewhere), batch, group
+  int groups = 8;              // of GroupNorm; 0 in ResNet-26: BatchNorm
 };
 std::unique_ptr<Encoder> make_encoder(const EncoderOptions& options, Rng& rng);
 std::vector<std::string> encoder_names();

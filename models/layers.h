@@ -110,8 +110,8 @@ struct Norm2d {
   Norm2d(int groups, int channels) : norm(BatchNorm2d(channels)) {
     if (groups > 0) norm = GroupNorm(groups, channels);
   }
-  Tensor operator()(const Tensor& x, bool relu = false) const {
-    return std::visit([&](auto& n) { return n(x, relu); }, norm);
+  Tensor operator()(const Tensor& x, bool relu = false, const Tensor& residual = {}) const {
+    return std::visit([&](auto& n) { return n(x, relu, residual); }, norm);
   }
   void visit(Visitor& v) {
     std::visit([&](auto& n) { n.visit(v); }, norm);

@@ -44,12 +44,12 @@ struct Nin : Encoder {
   std::string head_name() const override {
     return "_feature_blocks." + std::to_string(stages.size()) + ".Classifier";
   }
-  void visit(Visitor& v) override {
-    for (size_t b = 0; b < stages.size(); ++b)
-      for (size_t l = 0; l < stages[b].size(); ++l)
-        v("_feature_blocks." + std::to_string(b) + ".Block" + std::to_string(b + 1) + "_ConvB" +
-              std::to_string(l + 1),
-          stages[b][l]);
+  void visit_block(int b, Visitor& v) override {
+    auto& stage = stages[size_t(b)];
+    for (size_t l = 0; l < stage.size(); ++l)
+      v("_feature_blocks." + std::to_string(b) + ".Block" + std::to_string(b + 1) + "_ConvB" +
+            std::to_string(l + 1),
+        stage[l]);
   }
 };
 

@@ -10,8 +10,9 @@ namespace autodidact {
 
 struct Projection {  // 1x1: the shortcut where the shape changes
   Conv2d conv;
-  BatchNorm2d norm;
-  Projection(int in, int out, int stride, Rng& rng) : conv(in, out, 1, stride, rng), norm(out) {}
+  Norm2d norm;
+  Projection(int in, int out, int stride, int groups, Rng& rng)
+      : conv(in, out, 1, stride, rng), norm(groups, out) {}
   Tensor operator()(const Tensor& x) const { return norm(conv(x)); }
   void visit(Visitor& v) { v("0", conv), v("1", norm); }
 };
@@ -19,14 +20,17 @@ struct Projection {  // 1x1: the shortcut where the shape changes
 struct BasicBlock {  // figure 5, left
   static constexpr int kExpansion = 1;
   Conv2d conv1;
-  BatchNorm2d bn1;
+  Norm2d bn1;
   Conv2d conv2;
-  BatchNorm2d bn2;
+  Norm2d bn2;
   std::optional<Projection> downsample;
 
-  BasicBlock(int in, int width, int stride, Rng& rng)
-      : conv1(in, width, 3, stride, rng), bn1(width), conv2(width, width, 3, 1, rng), bn2(width) {
-    if (stride != 1 || in != width) downsample.emplace(in, width, stride, rng);
+  BasicBlock(int in, int width, int stride, int groups, Rng& rng)
+      : conv1(in, width, 3, stride, rng),
+        bn1(groups, width),
+        conv2(width, width, 3, 1, rng),
+        bn2(groups, width) {
+    if (stride != 1 || in != width) downsample.emplace(in, width, stride, groups, rng);
   }
   Tensor operator()(const Tensor& x) const {
     Tensor shortcut = downsample ? (*downsample)(x) : x;
@@ -42,22 +46,22 @@ struct BasicBlock {  // figure 5, left
 struct Bottleneck {  // figure 5, right
   static constexpr int kExpansion = 4;
   Conv2d conv1;
-  BatchNorm2d bn1;
+  Norm2d bn1;
   Conv2d conv2;
-  BatchNorm2d bn2;
+  Norm2d bn2;
   Conv2d conv3;
-  BatchNorm2d bn3;
+  Norm2d bn3;
   std::optional<Projection> downsample;
 
-  Bottleneck(int in, int width, int stride, Rng& rng)
+  Bottleneck(int in, int width, int stride, int groups, Rng& rng)
       : conv1(in, width, 1, 1, rng),
-        bn1(width),
+        bn1(groups, width),
         conv2(width, width, 3, stride, rng),
-        bn2(width),
+        bn2(groups, width),
         conv3(width, width * kExpansion, 1, 1, rng),
-        bn3(width * kExpansion) {
+        bn3(groups, width * kExpansion) {
     if (stride != 1 || in != width * kExpansion)
-      downsample.emplace(in, width * kExpansion, stride, rng);
+      downsample.emplace(in, width * kExpansion, stride, groups, rng);
   }
   Tensor operator()(const Tensor& x) const {
     Tensor shortcut = downsample ? (*downsample)(x) : x;
@@ -75,18 +79,18 @@ template <class Block>
 struct ResNet : Encoder {
   bool imagenet_stem;
   Conv2d conv1;
-  BatchNorm2d bn1;
+  Norm2d bn1;
   std::array<std::vector<Block>, 4> layers;
 
-  ResNet(const std::array<int, 4>& depths, int width, bool imagenet, Rng& rng)
+  ResNet(const std::array<int, 4>& depths, int width, bool imagenet, int groups, Rng& rng)
       : imagenet_stem(imagenet),
         conv1(imagenet ? Conv2d(3, width, 7, 2, rng) : Conv2d(3, width, 3, 1, rng)),
-        bn1(width) {
+        bn1(groups, width) {
     int in = width;
     for (size_t l = 0; l < 4; ++l)
       for (int b = 0; b < depths[l]; ++b) {
         int out = width << l;
-        layers[l].emplace_back(in, out, l > 0 && b == 0 ? 2 : 1, rng);
+        layers[l].emplace_back(in, out, l > 0 && b == 0 ? 2 : 1, groups, rng);
         in = out * Block::kExpansion;
       }
   }
@@ -103,9 +107,9 @@ struct ResNet : Encoder {
     return x;
   }
   int dim() const override { return conv1.weight.shape[0] * 8 * Block::kExpansion; }
-  void visit(Visitor& v) override {
-    v("conv1", conv1), v("bn1", bn1);
-    for (size_t l = 0; l < 4; ++l) v("layer" + std::to_string(l + 1), layers[l]);
+  void visit_block(int i, Visitor& v) override {
+    if (i == 0) return v("conv1", conv1), v("bn1", bn1);
+    v("layer" + std::to_string(i), layers[size_t(i - 1)]);
   }
 };
 

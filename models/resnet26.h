@@ -61,10 +61,10 @@ struct ResNet26 : Encoder {
     return i == 3 ? bn(x, true) : x;
   }
   int dim() const override { return layers[2].back().out; }
-  void visit(Visitor& v) override {
-    v("conv1", conv1);
-    for (size_t l = 0; l < 3; ++l) v("layer" + std::to_string(l + 1), layers[l]);
-    v("bn", bn);
+  void visit_block(int i, Visitor& v) override {
+    if (i == 0) return v("conv1", conv1);
+    v("layer" + std::to_string(i), layers[size_t(i - 1)]);
+    if (i == 3) v("bn", bn);
   }
 };
 

@@ -8,7 +8,9 @@ void ModelKeys::visit(Keys& k) {
   k("model", encoder.name,
     "resnet18, resnet34, resnet50, resnet26 (TTT), nin3, nin4, nin5 (RotNet)");
   k("width", width, "channels of the first stage; 0: the paper's", 0, 4096);
-  k("groups", groups, "of GroupNorm in resnet26; 0: BatchNorm", 0, 4096);
+  k("norm", encoder.norm, "own: GroupNorm in resnet26, BatchNorm in the others",
+    {"own", "batch", "group"});
+  k("groups", groups, "of GroupNorm; 0 in resnet26: BatchNorm", 0, 4096);
   k("imagenet_stem", encoder.imagenet_stem,
     "ResNet-18/34/50: 7x7 with stride 2 and a max-pool, for pictures of 224 pixels");
   encoder.width = int(width), encoder.groups = int(groups);
@@ -66,7 +68,7 @@ std::string Classification::prediction() const {
              : "degrees by which the picture seems to be turned counter-clockwise";
 }
 
-static double count_right(const Tensor& logits, const int32_t* labels) {
+double count_right(const Tensor& logits, const int32_t* labels) {
   Tensor values = cast(detach(logits), Dtype::f32);
   const float* row = ptr<const float>(values);
   int n = logits.shape[0], classes = logits.shape[1], right = 0;
@@ -75,8 +77,7 @@ static double count_right(const Tensor& logits, const int32_t* labels) {
   return right;
 }
 
-// i32, a label an input: the turns where pictures were turned, otherwise the data's.
-static Tensor labels_of(const Batch& batch, const NetworkInput& in) {
+Tensor labels_of(const Batch& batch, const NetworkInput& in) {
   if (in.turns) return in.turns;
   Tensor labels = empty({batch.count}, Dtype::i32);
   std::copy_n(batch.labels.begin(), batch.count, ptr<int32_t>(labels));

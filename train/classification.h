@@ -31,6 +31,11 @@ struct ClassificationKeys {
   void visit(Keys& k);
 };
 
+// How many rows of logits [N, classes] are largest at their label.
+double count_right(const Tensor& logits, const int32_t* labels);
+// i32, a label an input: the turns where pictures were turned, otherwise the data's.
+Tensor labels_of(const Batch& batch, const NetworkInput& in);
+
 class Classification : public Method {
  public:
   Classification(const ClassificationKeys& keys, std::vector<std::string> outputs,

@@ -20,7 +20,8 @@ Exchanged export_weights(const std::string& out, const std::string& checkpoint, 
   Exchanged e{.head = loaded.method->head()};
   TensorFile file;
   for (auto& [name, tensor] : loaded.checkpoint.file.tensors) {
-    const bool of_head = name.rfind(e.head + ".", 0) == 0;
+    // `head`: the self-supervised branch of a Y network
+    const bool of_head = name.rfind(e.head + ".", 0) == 0 || name.rfind("head.", 0) == 0;
     const bool of_run = name.rfind("optimizer.", 0) == 0 || name.rfind("method.", 0) == 0;
     if (!of_run && !(encoder && of_head)) file.tensors[name] = tensor;
   }

@@ -75,5 +75,6 @@ std::unique_ptr<Method> make_rotation(Recipe& recipe, const DataFacts& data, Dty
 std::unique_ptr<Method> make_npid(Recipe& recipe, const DataFacts& data, Dtype dtype);
 std::unique_ptr<Method> make_simclr(Recipe& recipe, const DataFacts& data, Dtype dtype);
 std::unique_ptr<Method> make_moco(Recipe& recipe, const DataFacts& data, Dtype dtype);
+std::unique_ptr<Method> make_ttt(Recipe& recipe, const DataFacts& data, Dtype dtype);
 
 }  // namespace autodidact

@@ -154,10 +154,11 @@ struct Assembly {
       return named.first.rfind(head, 0) == 0;
     });
     try {
-      load_strict(
-          *method, start.file,
-          {.may_be_missing = {method->head(), "method"}, .may_be_extra = {"optimizer", "method"}},
-          path, &parameters);
+      // `head`: the self-supervised branch of a Y network; `method`: what a method keeps
+      load_strict(*method, start.file,
+                  {.may_be_missing = {method->head(), "method"},
+                   .may_be_extra = {"optimizer", "method", "head"}},
+                  path, &parameters);
     } catch (const Error& e) {
       if (e.kind != ErrorKind::checkpoint) throw;
       const std::string ours = network_of(Recipe::parse(recipe.resolved(), "recipe"));

@@ -23,7 +23,7 @@ struct Pixels : Encoder {
     return i == 0 ? x : avg_pool2d(x, 2, 2, 0);
   }
   int dim() const override { return 3; }
-  void visit(Visitor&) override {}
+  void visit_block(int, Visitor&) override {}
 };
 
 // Class k is bright in quadrant k; noise on top. Some labels may be told wrong.
@@ -132,7 +132,7 @@ TEST_CASE("the few-label probe gains from labels and refuses what a class cannot
 
 TEST_CASE("an untrained network's BatchNorm statistics are those of training data") {
   Rng rng(1);
-  auto encoder = make_encoder({"resnet26", 16, false, 0}, rng);
+  auto encoder = make_encoder({.name = "resnet26", .groups = 0}, rng);
   auto first = [&](const char* name) {
     for (NamedTensor& t : named_tensors(*encoder))
       if (t.name == name) return ptr<float>(*t.tensor)[0];
@@ -152,7 +152,7 @@ TEST_CASE("an untrained network's BatchNorm statistics are those of training dat
   for (int p = 0; p < 64; ++p) mean += ptr<float>(x)[p * 16] / 64.0;
   CHECK(first("layer1.0.bn1.running_mean") ==
         doctest::Approx(mean * (1 - std::pow(0.9, 64))).epsilon(1e-4));
-  auto without = make_encoder({"resnet26", 16, false, 8}, rng);
+  auto without = make_encoder({.name = "resnet26"}, rng);
   CHECK_FALSE(estimate_batch_statistics(*without, subject, data, 1));
 }
 

@@ -141,7 +141,7 @@ TEST_CASE("damaged pictures have no row in features, and the others keep theirs"
     f.add(name, i == 4 || i == 131 || i == 298 ? Encoded(3, 0) : make_png(test_picture(8, 8, i)));
   }
   Rng rng(1);
-  auto encoder = make_encoder({"resnet26", 8, false, 4}, rng);
+  auto encoder = make_encoder({.name = "resnet26", .width = 8, .groups = 4}, rng);
   set_training(*encoder, false);
   const Subject subject{"tiny", encoder.get(), {}, 8};
   DatasetPtr data = open_dataset(f.path());

@@ -85,7 +85,7 @@ struct SmallResNet {
   ResNet<BasicBlock> encoder;
   Linear fc;
   SmallResNet(int classes, Rng rng)
-      : encoder({1, 1, 1, 1}, 16, false, rng), fc(encoder.dim(), classes, rng) {
+      : encoder({1, 1, 1, 1}, 16, false, 0, rng), fc(encoder.dim(), classes, rng) {
     encoder.conv1.stride = 2;
   }
   Tensor operator()(const Tensor& x) const { return fc(encoder.features(x)); }

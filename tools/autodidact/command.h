@@ -27,7 +27,9 @@ nlohmann::ordered_json result_object(const std::string& command, const nlohmann:
 void print_result(const Common& common, const std::string& text,
                   const nlohmann::ordered_json& object);
 
+void add_adapt(CLI::App& app, Common& common);
 void add_bench(CLI::App& app, Common& common);
+void add_corrupt(CLI::App& app, Common& common);
 void add_data(CLI::App& app, Common& common);
 void add_demo(CLI::App& app, Common& common);
 void add_doctor(CLI::App& app, Common& common);

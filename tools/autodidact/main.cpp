@@ -69,8 +69,9 @@ static int run(int argc, char** argv) {
   app.formatter(std::make_shared<ExamplesFirst>());  // every command's
   app.get_formatter()->column_width(34);
   Common common;
-  for (auto add : {add_bench, add_data, add_demo, add_doctor, add_embed, add_evaluate, add_export,
-                   add_import, add_inspect, add_predict, add_recipes, add_train})
+  for (auto add :
+       {add_adapt, add_bench, add_corrupt, add_data, add_demo, add_doctor, add_embed, add_evaluate,
+        add_export, add_import, add_inspect, add_predict, add_recipes, add_train})
     add(app, common);
   refuse_empty_values(app);
   try {

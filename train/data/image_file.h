@@ -28,6 +28,8 @@ Image read_image(const std::string& path, const ImageLimits& limits = {}, int at
 // jpg jpeg png bmp ppm pgm pnm tga gif, in any case.
 bool has_image_extension(const std::string& path);
 
+// As PIL saves it: baseline, chroma at half the resolution. quality: 1 to 100.
+std::vector<uint8_t> encode_jpeg(const Image& image, int quality);
 std::vector<uint8_t> encode_png(const Image& image);
 void write_png(const std::string& path, const Image& image);
 

@@ -8,7 +8,7 @@
 namespace autodidact {
 
 // What a part of the data is chosen for: the "epoch" of Stream::subset.
-enum class Choice : uint32_t { hold_out, few_labels, shown, judge };
+enum class Choice : uint32_t { hold_out, few_labels, shown, stream, judge };
 
 // A permutation of 0 .. n-1 (Fisher and Yates).
 std::vector<int64_t> permutation(int64_t n, uint64_t seed, Stream stream, uint32_t epoch);

@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# Test-time training and corruptions: exit codes that name the culprit, the same bytes for any number of threads, kill and
+# resume, formats that are read again.   ttt.sh PROGRAM
+set -uo pipefail
+program=$1
+work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
+bad=0
+complain() { echo "ttt.sh: $1"; bad=1; }
+runs() {   # runs CODE TEXT ARGUMENTS...: the exit code, and TEXT in what was printed
+  local code=$1 text=$2; shift 2
+  "$program" "$@" >"$work/out" 2>"$work/err"; local status=$?
+  [[ $status -eq $code ]] || { complain "$*: exit code $status, expected $code"; cat "$work/err"; }
+  grep -aqF -- "$text" "$work/out" "$work/err" || { complain "$*: printed no '$text'"; cat "$work/out" "$work/err"; }
+}
+"$program" data export world:train --count 96 --out "$work/x.npy,$work/y.npy" >/dev/null || exit 1
+"$program" data export world:test --count 12 --out "$work/tx.npy,$work/ty.npy" >/dev/null || exit 1
+tiny=(--data "$work/x.npy,$work/y.npy" --set model=resnet26 --set width=8 --set groups=4 --set batch_size=32 --set epochs=1 -q)
+pictures=(--data "$work/tx.npy,$work/ty.npy")
+test=("${pictures[@]}" --copies 8 --learning-rate 0.01)
+
+# Training: both objectives, the same bytes for any number of threads, networks that do not split there.
+for threads in 1 2 3; do
+  runs 0 "rotation_accuracy" train ttt "${tiny[@]}" --threads $threads --out "$work/joint$threads"
+  cmp -s "$work"/joint1/checkpoints/step-00000003.safetensors "$work/joint$threads"/checkpoints/step-00000003.safetensors ||
+    complain "train ttt: $threads threads give other bytes"
+done
+runs 0 "accuracy" train ttt "${tiny[@]}" --set objective=main --out "$work/main"
+grep -q rotation "$work/main/metrics.jsonl" && complain "objective=main learned turns"
+runs 2 "layer9" train ttt "${tiny[@]}" --set split=layer9 --out "$work/none"
+"$program" inspect "$work/joint1" | grep 'head\.layer3\.0\.conv1\.weight' >/dev/null || complain "no branch in the checkpoint"
+"$program" inspect "$work/main" | grep 'head\.' >/dev/null && complain "a branch in the baseline's checkpoint"
+
+# The encoder alone, out of a Y network and into another run.
+runs 0 "" export --checkpoint "$work/joint1" --part encoder --out "$work/encoder.safetensors"
+"$program" inspect "$work/encoder.safetensors" | grep 'head\.' >/dev/null && complain "the exported encoder has a branch"
+for start in joint1 encoder.safetensors; do
+  runs 0 "" train supervised "${tiny[@]}" --init "$work/$start" --freeze encoder --out "$work/from-$start"
+done
+cmp -s <("$program" inspect "$work/from-joint1" | grep -E '^  (parameter|buffer)') \
+       <("$program" inspect "$work/from-encoder.safetensors" | grep -E '^  (parameter|buffer)') || complain "--init: two ways, two encoders"
+
+# Bad input.
+joint=(adapt --checkpoint "$work/joint1" "${test[@]}" --out "$work/none")
+runs 2 "no self-supervised branch" adapt --checkpoint "$work/main" "${test[@]}" --mode online --out "$work/none"
+runs 2 "did you mean fog?" "${joint[@]}" --corruption fgo:5
+runs 2 "a severity is a number from 1 to 5, got 6" "${joint[@]}" --corruption fog:6
+runs 2 "100 pictures are wanted, there are 12" "${joint[@]}" --samples 100
+runs 2 "mode" "${joint[@]}" --mode sometimes
+runs 2 "learning_rate does nothing in mode none" "${joint[@]}" --mode none
+runs 2 "anchor does nothing in mode standard" "${joint[@]}" --mode standard --set anchor=0.1
+runs 6 "x.npy: a header of" adapt --checkpoint "$work/x.npy" "${test[@]}" --out "$work/none"
+"$program" data export world:test --count 3 --out "$work/unlabelled.npy" >/dev/null
+runs 3 "classes" adapt --checkpoint "$work/joint1" --data "$work/unlabelled.npy" --out "$work/none"
+mkdir -p "$work/empty/house" "$work/small/a"
+runs 3 "empty" adapt --checkpoint "$work/joint1" --data "$work/empty" --out "$work/none"
+printf 'P6 1 1 255\nabc' >"$work/small/a/one.ppm"
+runs 3 "one.ppm: a picture to corrupt needs at least 16 x 16 pixels, got 1 x 1" \
+  corrupt --data "$work/small" --corruption fog:1 --out "$work/c1"
+[[ ! -e $work/none ]] || complain "a refused run left its directory"
+{ printf 'P5 32 32 255\n'; head -c 1024 /dev/urandom; } >"$work/small/a/one.ppm"
+runs 0 "1 of" corrupt --data "$work/small" --corruption fog:1 --out "$work/c2"   # a grey picture is a picture
+
+# Corruptions: again the same bytes, and what is written is read.
+for threads in 1 3; do
+  runs 0 "labels.npy" corrupt --data "$work/tx.npy,$work/ty.npy" --corruption all:5,fog --format npy --threads $threads --out "$work/npy$threads"
+done
+diff -rq "$work/npy1" "$work/npy3" >/dev/null || complain "corrupt: threads change the pictures"
+runs 2 "is there already" corrupt --data "$work/tx.npy" --corruption fog:5 --out "$work/npy1"
+runs 0 "samples    12" data info "$work/npy1/snow.npy"
+runs 0 "samples    60" data info "$work/npy1/fog.npy"
+runs 0 "distance" corrupt --data "$work/tx.npy" --corruption fog:5 --statistics --sheet "$work/sheet.png"
+[[ -s $work/sheet.png ]] || complain "no contact sheet"
+
+# A stream's results are the same bytes for any number of threads, and after any interruption.
+stream=(adapt --checkpoint "$work/joint1" "${test[@]}" --corruption none,gaussian_noise:5,fog:5)
+for mode in online standard; do
+  for threads in 1 2 3; do
+    runs 0 "mean" "${stream[@]}" --mode $mode --steps 2 --threads $threads --out "$work/$mode$threads"
+    cmp -s "$work/${mode}1/metrics.jsonl" "$work/$mode$threads/metrics.jsonl" || complain "$mode: $threads threads give other results"
+  done
+done
+cmp -s "$work/online1/metrics.jsonl" "$work/standard1/metrics.jsonl" && complain "online and standard gave the same"
+run=$work/killed
+"$program" "${stream[@]}" --mode online --steps 2 --out "$run" >/dev/null 2>&1 &
+pid=$!
+for _ in $(seq 600); do [[ ! -s $run/metrics.jsonl ]] || break; sleep 0.05; done
+kill -KILL $pid 2>/dev/null; wait $pid 2>/dev/null
+printf '{"corruption": "torn' >>"$run/metrics.jsonl"
+runs 0 "mean" "${stream[@]}" --mode online --steps 2 --resume --out "$run"
+cmp -s "$work/online1/metrics.jsonl" "$run/metrics.jsonl" || complain "a killed run ends in other results"
+runs 2 "steps: 2 then, 3 now" "${stream[@]}" --mode online --steps 3 --resume --out "$run"
+runs 2 "holds a run already" "${stream[@]}" --mode online --out "$run"
+"$program" "${stream[@]}" --mode online --steps 1000 --out "$work/stopped" >"$work/out" 2>"$work/err" &
+pid=$!
+for _ in $(seq 600); do [[ ! -s $work/stopped/config.toml ]] || break; sleep 0.05; done
+kill -TERM $pid; wait $pid; status=$?
+[[ $status -eq 143 ]] || complain "SIGTERM: exit code $status"
+
+# none learns nothing; a baseline can be judged by it; --json.
+runs 0 '"error_none":' adapt --checkpoint "$work/main" "${pictures[@]}" --mode none --corruption fog:5 --json --out "$work/plain"
+grep -q '"difference": 0,' "$work/plain/metrics.jsonl" || complain "mode none changed something"
+runs 0 "severity from 1 upwards" "${stream[@]}" --gradual --out "$work/gradual"
+
+# The example adapts inside a loop of its own.
+example=$(dirname "$program")/examples/adapt_stream
+if [[ -x $example ]]; then
+  "$example" "$work/joint1" "$work/tx.npy,$work/ty.npy" | grep 'of 12 recognised while learning' >/dev/null || complain "the example failed"
+else
+  echo "SKIPPED: the example adapt_stream: it was not built"
+fi
+
+# Beside the package that ports the released code, where a Python has it.
+if [[ -n ${AUTODIDACT_CORRUPTIONS_PYTHON:-} ]]; then
+  PYTHONDONTWRITEBYTECODE=1 "$AUTODIDACT_CORRUPTIONS_PYTHON" "$(dirname "$0")/../parity/corruptions.py" "$program" 8 >"$work/out" ||
+    { complain "corruptions differ from the package's"; grep DIFFERS "$work/out"; }
+else
+  echo "SKIPPED: parity of corruptions with imagecorruptions-imaug: AUTODIDACT_CORRUPTIONS_PYTHON names no Python that has it"
+fi
+exit $bad

@@ -1,0 +1,261 @@
+// Adapter: what it may change, what it leaves no trace of, and that nothing depends on threads or
+// on the pictures before in standard mode.
+#include <doctest/doctest.h>
+#include <cmath>
+#include <cstring>
+#include "engine/arena.h"
+#include "kernels/parallel.h"
+#include "ttt/adapter.h"
+#include "ttt/stream.h"
+
+using namespace autodidact;
+
+namespace {
+
+constexpr int kSide = 16;
+
+std::unique_ptr<Method> small_method(const char* settings = "") {
+  Recipe recipe = Recipe::parse(
+      std::string("model = \"resnet26\"\nwidth = 8\ngroups = 4\ncrop_padding = 2\n") + settings,
+      "test");
+  return make_method("ttt", recipe, {kSide, {"a", "b", "c"}, 7}, Dtype::f32);
+}
+std::vector<uint8_t> pictures(int count) {
+  Rng rng(9);
+  std::vector<uint8_t> p;
+  for (int i = 0; i < count * kSide * kSide * 3; ++i) p.push_back(uint8_t(rng.below(256)));
+  return p;
+}
+constexpr size_t kRow = size_t(kSide) * kSide * 3;
+
+std::string bytes_of(const Tensor& t) {
+  return std::string(static_cast<const char*>(t.data()), t.bytes());
+}
+
+AdaptOptions options_of(Keep keep, int steps = 2) {
+  AdaptOptions o;
+  o.keep = keep, o.steps = steps, o.learning_rate = 0.05, o.copies = 8;
+  return o;
+}
+
+}  // namespace
+
+TEST_CASE("adapter: reset brings back every bit, after standard and after online streams") {
+  auto method = small_method();
+  const auto images = pictures(12);
+  for (Keep keep : {Keep::standard, Keep::online}) {
+    Adapter adapter(*method, options_of(keep));
+    const std::string before = bytes_of(adapter.parameters().value);
+    for (int64_t i = 0; i < 12; ++i) {
+      const Observed seen = adapter.observe(&images[size_t(i) * kRow], &i, 1, kSide);
+      CHECK((seen.adapted == 1 && !seen.failed));
+      CHECK(!adapter.is_at_snapshot());
+    }
+    adapter.reset();
+    CHECK(adapter.is_at_snapshot());
+    CHECK(bytes_of(adapter.parameters().value) == before);
+  }
+}
+
+TEST_CASE("adapter: in standard mode no picture knows of another, online each does") {
+  auto method = small_method();
+  const auto images = pictures(4);
+  for (Keep keep : {Keep::standard, Keep::online}) {
+    Adapter adapter(*method, options_of(keep));
+    std::vector<std::string> forwards, backwards(4);
+    for (int64_t i = 0; i < 4; ++i) {
+      adapter.observe(&images[size_t(i) * kRow], &i, 1, kSide);
+      forwards.push_back(bytes_of(adapter.predict(&images[size_t(i) * kRow], 1, kSide)));
+    }
+    adapter.reset();
+    for (int64_t i = 3; i >= 0; --i) {
+      adapter.observe(&images[size_t(i) * kRow], &i, 1, kSide);
+      backwards[size_t(i)] = bytes_of(adapter.predict(&images[size_t(i) * kRow], 1, kSide));
+    }
+    CHECK((forwards == backwards) == (keep == Keep::standard));
+  }
+}
+
+TEST_CASE("adapter: the main branch never changes, and a part learns alone") {
+  const auto images = pictures(2);
+  const int64_t keys[] = {0, 1};
+  for (AdaptedPart part : {AdaptedPart::all, AdaptedPart::shared, AdaptedPart::norms}) {
+    auto method = small_method();
+    AdaptOptions options = options_of(Keep::online);
+    options.part = part;
+    Adapter adapter(*method, options);
+    std::vector<std::string> before;
+    for (auto& s : adapter.parameters().segments()) before.push_back(bytes_of(*s.tensor));
+    adapter.observe(images.data(), keys, 2, kSide);
+    for (size_t i = 0; i < before.size(); ++i) {
+      auto& s = adapter.parameters().segments()[i];
+      const bool branch = s.name.rfind("head.", 0) == 0;
+      const bool shared = s.name.rfind("conv1", 0) == 0 || s.name.rfind("layer1", 0) == 0 ||
+                          s.name.rfind("layer2", 0) == 0;
+      const bool learns = part == AdaptedPart::all      ? shared || branch
+                          : part == AdaptedPart::shared ? shared
+                                                        : shared && s.role == Role::scalar;
+      CHECK_MESSAGE((bytes_of(*s.tensor) != before[i]) == learns, s.name);
+    }
+  }
+}
+
+TEST_CASE("adapter: ten steps lower the self-supervised loss of nearly every picture") {
+  auto method = small_method();
+  AdaptOptions options = options_of(Keep::standard, 10);
+  options.copies = 32, options.rotation = Rotation::all;  // the same share of each turn in a step
+  Adapter adapter(*method, options);
+  const auto images = pictures(10);
+  int lower = 0;
+  for (int64_t i = 0; i < 10; ++i) {
+    const Observed seen = adapter.observe(&images[size_t(i) * kRow], &i, 1, kSide);
+    lower += seen.last_loss < seen.first_loss;
+  }
+  CHECK(lower >= 9);
+}
+
+TEST_CASE("adapter: the same bytes with 1, 2 and 3 threads") {
+  const int before = thread_count();
+  const auto images = pictures(4);
+  std::vector<std::string> results;
+  for (int threads : {1, 2, 3}) {
+    set_thread_count(threads);
+    auto method = small_method();
+    Adapter adapter(*method, options_of(Keep::online));
+    for (int64_t i = 0; i < 4; ++i) adapter.observe(&images[size_t(i) * kRow], &i, 1, kSide);
+    results.push_back(bytes_of(adapter.parameters().value));
+  }
+  set_thread_count(before);
+  CHECK((results[0] == results[1] && results[0] == results[2]));
+}
+
+TEST_CASE("adapter: memory does not grow after the first picture") {
+  auto method = small_method();
+  Adapter adapter(*method, options_of(Keep::online));
+  const auto images = pictures(6);
+  size_t in_use = 0, peak = 0, scratch = 0;
+  for (int64_t i = 0; i < 6; ++i) {
+    adapter.observe(&images[size_t(i) * kRow], &i, 1, kSide);
+    adapter.predict(&images[size_t(i) * kRow], 1, kSide);
+    if (i == 0) cpu_arena().reset_peak();
+    if (i == 1)
+      in_use = cpu_arena().in_use(), peak = cpu_arena().peak(), scratch = scratch_high_water();
+  }
+  CHECK(cpu_arena().in_use() == in_use);
+  CHECK(cpu_arena().peak() == peak);
+  CHECK(scratch_high_water() == scratch);
+}
+
+TEST_CASE("adapter: a loss that is not finite brings the snapshot back and is told") {
+  auto method = small_method();
+  AdaptOptions options = options_of(Keep::online, 20);
+  options.learning_rate = 1e30;
+  Adapter adapter(*method, options);
+  const auto images = pictures(1);
+  const int64_t key = 0;
+  const std::string before = bytes_of(adapter.predict(images.data(), 1, kSide));
+  const Observed seen = adapter.observe(images.data(), &key, 1, kSide);
+  CHECK(seen.failed);
+  CHECK(adapter.is_at_snapshot());
+  CHECK(bytes_of(adapter.predict(images.data(), 1, kSide)) == before);
+}
+
+TEST_CASE("adapter: a threshold leaves out the pictures that are surely upright") {
+  auto method = small_method();
+  AdaptOptions options = options_of(Keep::online);
+  const auto images = pictures(3);
+  const int64_t keys[] = {0, 1, 2};
+  for (double threshold : {1.0, 0.0}) {
+    options.threshold = threshold;
+    Adapter adapter(*method, options);
+    CHECK(adapter.observe(images.data(), keys, 3, kSide).adapted == (threshold == 1 ? 3 : 0));
+    CHECK(adapter.is_at_snapshot() == (threshold == 0));
+  }
+}
+
+TEST_CASE("adapter: rails hold what they say") {
+  const auto images = pictures(6);
+  auto method = small_method();
+  Adapter measure(*method, options_of(Keep::online));
+  const std::vector<float> start(
+      ptr<float>(measure.parameters().value),
+      ptr<float>(measure.parameters().value) + measure.parameters().size());
+  // How far the weights are from the snapshot after `pictures` of one step each.
+  auto moved = [&](const Rails& rails, int pictures, double rate = 0.05) {
+    AdaptOptions o = options_of(Keep::online, 1);
+    o.rails = rails, o.learning_rate = rate;
+    Adapter adapter(*method, o);
+    for (int64_t i = 0; i < pictures; ++i) adapter.observe(&images[size_t(i) * kRow], &i, 1, kSide);
+    double sum = 0;
+    for (size_t i = 0; i < start.size(); ++i)
+      sum += std::pow(double(ptr<float>(adapter.parameters().value)[i]) - double(start[i]), 2);
+    adapter.reset();
+    return std::sqrt(sum);
+  };
+  const double free = moved({}, 1);
+  CHECK(free > 0.001);
+  CHECK(moved({.most_norm = 0.01}, 1) == doctest::Approx(0.05 * 0.01).epsilon(0.01));
+  CHECK(moved({.most_norm = 1e9}, 1) == free);
+  CHECK(moved({.anchor = 1}, 1) == 0);
+  CHECK(moved({.anchor = 0.25}, 1) == doctest::Approx(0.75 * free).epsilon(0.001));
+  CHECK(moved({.reset_every = 5}, 6) == doctest::Approx(moved({.reset_every = 1}, 6)));
+  CHECK(moved({.reset_every = 5}, 5) == moved({}, 5));
+  CHECK(moved({.stop_rising = true}, 1) == free);  // a single step has nothing to compare with
+}
+
+TEST_CASE("adapter: the alarm rings where the snapshot does better, and only there") {
+  const auto images = pictures(8);
+  auto method = small_method();
+  for (double rate : {0.0, 3.0}) {
+    AdaptOptions o = options_of(Keep::online, 1);
+    o.learning_rate = rate, o.rails.alarm_window = 2;
+    Adapter adapter(*method, o);
+    int alarms = 0;
+    for (int64_t i = 0; i < 8; ++i)
+      alarms += adapter.observe(&images[size_t(i) * kRow], &i, 1, kSide).alarmed;
+    CHECK((alarms > 0) == (rate > 0));  // steps far too large against none
+    adapter.reset();
+  }
+}
+
+TEST_CASE("adapter: steps stop where the loss rises") {
+  const auto images = pictures(1);
+  const int64_t key = 0;
+  auto method = small_method();
+  AdaptOptions o = options_of(Keep::standard, 30);
+  o.learning_rate = 1;
+  Adapter free(*method, o);
+  const Observed all = free.observe(images.data(), &key, 1, kSide);
+  free.reset();
+  o.rails.stop_rising = true;
+  Adapter railed(*method, o);
+  const Observed stopped = railed.observe(images.data(), &key, 1, kSide);
+  CHECK(stopped.first_loss == all.first_loss);
+  CHECK(stopped.last_loss <= stopped.first_loss);
+  CHECK(stopped.last_loss != all.last_loss);
+}
+
+TEST_CASE("adapter: a network without a branch and senseless options are refused") {
+  auto main = small_method("objective = \"main\"\n");
+  CHECK_THROWS_WITH_AS(Adapter(*main, {}), doctest::Contains("no self-supervised branch"), Error);
+  auto method = small_method();
+  auto refused = [&](AdaptOptions o, const char* why) {
+    CHECK_THROWS_WITH_AS(Adapter(*method, o), doctest::Contains(why), Error);
+  };
+  refused({.steps = 0}, "steps must be at least 1");
+  refused({.learning_rate = NAN}, "learning rate");
+  refused({.copies = 0}, "copies must be at least 1");
+  refused({.copies = 6, .rotation = Rotation::all}, "multiple of 4");
+  refused({.rotation = Rotation::none}, "must be turned");
+}
+
+TEST_CASE("stream: differences are paired, and their interval is that of the mean") {
+  const std::vector<bool> before = {true, false, false, true}, now = {true, true, true, false};
+  CHECK(error_of(before).value == 50);
+  CHECK(difference(now, before).value == doctest::Approx(-25));
+  // Differences 0 -1 -1 1: variance 11/12 about the mean -1/4.
+  CHECK(difference(now, before).half == doctest::Approx(100 * 1.959964 * std::sqrt(11.0 / 12 / 4)));
+  StreamResult a, b;
+  a.frozen = before, a.adapted = now, b.frozen = before, b.adapted = before;
+  CHECK(mean_difference({a, b}).value == doctest::Approx(-12.5));
+}

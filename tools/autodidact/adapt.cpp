@@ -1,0 +1,126 @@
+// autodidact adapt: test-time training on a stream of pictures, beside the same network frozen.
+#include <fmt/format.h>
+#include <memory>
+#include "tools/autodidact/command.h"
+#include "train/signals.h"
+#include "ttt/adaptation.h"
+
+namespace autodidact {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Options {
+  std::string checkpoint, out = "runs/adapt";
+  Recipe recipe;
+  std::vector<std::string> sets;
+  bool resume = false, overwrite = false;
+};
+
+void run_adapt(const Common& common, Options& o) {
+  Progress progress(common.quiet ? Loudness::quiet : Loudness::normal);
+  for (const std::string& s : o.sets) o.recipe.set(s);
+  AdaptRequest request{o.checkpoint, o.recipe, o.out, RunDirectory::Existing::refuse};
+  if (o.resume) request.existing = RunDirectory::Existing::resume;
+  if (o.overwrite) request.existing = RunDirectory::Existing::overwrite;
+  const AdaptRun run = adapt_run(request, progress);
+  if (run.signal) {
+    progress.warn("stopped by a signal; finished streams are kept: go on with --resume");
+    std::exit(exit_code_of_signal(run.signal));
+  }
+  Json object = result_object("adapt", run.keys.seed, "cpu", run.protocol);
+  std::string text = fmt::format("{:<22} {:>8} {:>8} {:>8}  {}\n", "corruption", "frozen",
+                                 run.keys.mode, "change", "95 % interval of the change");
+  double before = 0, after = 0;
+  std::vector<StreamResult> results;
+  for (const NamedStream& s : run.streams) {
+    const StreamResult& r = s.result;
+    const Interval none = error_of(r.frozen), now = error_of(r.adapted),
+                   change = difference(r.adapted, r.frozen);
+    before += none.value / double(run.streams.size());
+    after += now.value / double(run.streams.size());
+    text += fmt::format("{:<22} {:>7.1f}% {:>7.1f}% {:>+8.1f}  {:+.1f} to {:+.1f}\n", s.corruption,
+                        none.value, now.value, change.value, change.value - change.half,
+                        change.value + change.half);
+    object["results"].push_back({{"corruption", s.corruption},
+                                 {"samples", r.adapted.size()},
+                                 {"error_none", none.value},
+                                 {"error", now.value},
+                                 {"difference", change.value},
+                                 {"half_interval", change.half},
+                                 {"learned_from", r.learned_from},
+                                 {"failures", r.failures},
+                                 {"alarms", r.alarms},
+                                 {"first_loss", r.first_loss},
+                                 {"last_loss", r.last_loss}});
+    results.push_back(r);
+  }
+  const Interval mean = mean_difference(results);
+  if (results.size() > 1)
+    text += fmt::format("{:<22} {:>7.1f}% {:>7.1f}% {:>+8.1f}  {:+.1f} to {:+.1f}\n", "mean",
+                        before, after, mean.value, mean.value - mean.half, mean.value + mean.half);
+  object.update({{"run", o.out},
+                 {"error", after},
+                 {"error_none", before},
+                 {"difference", mean.value},
+                 {"half_interval", mean.half},
+                 {"samples", results[0].adapted.size()},
+                 {"seconds_per_sample", run.seconds_per_sample}});
+  if (run.seconds_per_sample > 0)
+    text += fmt::format("{:.1f} ms a picture\n", 1000 * run.seconds_per_sample);
+  print_result(common, text + "protocol: " + run.protocol + "\n", object);
+}
+
+}  // namespace
+
+void add_adapt(CLI::App& app, Common& common) {
+  auto o = std::make_shared<Options>();
+  CLI::App* c = app.add_subcommand("adapt", "test-time training on a stream of pictures");
+  c->footer(
+      "Examples:\n"
+      "  autodidact adapt --checkpoint runs/ttt --corruption all:5 --mode online --samples 1000\n"
+      "  autodidact adapt --checkpoint runs/ttt --corruption fog:5 --mode standard --steps 10\n"
+      "  autodidact adapt --checkpoint runs/ttt --corruption gaussian_noise:5 --gradual\n"
+      "  autodidact adapt --checkpoint runs/ttt --data photos/ --mode none");
+  c->add_option("--checkpoint", o->checkpoint, "checkpoint or run of `train ttt`")->required();
+  // Each is a key of the run's config.toml, which says what it means.
+  auto text = [&](const char* option, const char* key, const char* meaning) {
+    c->add_option_function<std::string>(
+        option, [o, key](const std::string& v) { o->recipe.set(key, v); }, meaning);
+  };
+  auto whole = [&](const char* option, const char* key, const char* meaning) {
+    c->add_option_function<int64_t>(
+        option, [o, key](const int64_t& v) { o->recipe.set(key, v); }, meaning);
+  };
+  auto real = [&](const char* option, const char* key, const char* meaning) {
+    c->add_option_function<double>(
+        option, [o, key](const double& v) { o->recipe.set(key, v); }, meaning);
+  };
+  text("--data", "data", "source of labelled pictures (default: the run's test split)");
+  text("--corruption", "corruption", "none, NAME[:SEVERITY], all, extra, or a list with commas");
+  text("--frost", "frost", "folder of frost textures in place of the procedural ones");
+  text("--mode", "mode", "none, standard (weights restored after each batch), online (kept)");
+  whole("--steps", "steps", "of SGD a batch (1)");
+  real("--learning-rate", "learning_rate", "of these steps (0.001)");
+  whole("--copies", "copies", "of each picture a step (32)");
+  text("--rotations", "rotations", "of the copies: random, or all four turns");
+  text("--part", "part", "what learns: all, shared, norms");
+  real("--threshold", "threshold", "learn only where upright has less probability (1: always)");
+  whole("--batch", "batch", "pictures that arrive at a time (1)");
+  whole("--samples", "samples", "pictures of the stream, chosen by the seed (all)");
+  text("--order", "order", "of the stream: shuffled, in_order, by_label");
+  whole("--seed", "seed", "of the choice of pictures, the corruptions and the copies");
+  c->add_flag_callback(
+      "--gradual", [o] { o->recipe.set("gradual", true); },
+      "the severity grows from 1 along the stream");
+  c->add_option("--set", o->sets, "key=value for a key of config.toml: the rails, for one")
+      ->take_all();
+  c->add_option("--out", o->out, "run directory")->capture_default_str();
+  auto* resume = c->add_flag("--resume", o->resume, "go on where the run in --out stopped");
+  c->add_flag("--overwrite", o->overwrite, "start anew in an existing run directory")
+      ->excludes(resume);
+  add_common(*c, common);
+  c->callback([o, &common] { run_adapt(common, *o); });
+}
+
+}  // namespace autodidact

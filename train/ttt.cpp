@@ -1,0 +1,82 @@
+#include "train/ttt.h"
+
+namespace autodidact {
+
+void JointKeys::visit(Keys& k) {
+  model.visit(k);
+  augmentation.visit(k);
+  k("objective", objective, "joint: labels and turns; main: labels alone, the baseline",
+    {"joint", "main"});
+  k("split", split, "the last block that both tasks share");
+  k("rotations", rotations, "random: one of four a picture; all: four copies of each in the batch",
+    {"random", "all"});
+}
+
+static YNetwork make_network(const JointKeys& keys, size_t classes, uint64_t seed) {
+  Rng rng(seed, Stream::init);
+  return YNetwork(keys.model.encoder, keys.split, int(classes), keys.objective == "joint" ? 4 : 0,
+                  rng);
+}
+
+JointTraining::JointTraining(const JointKeys& keys, const DataFacts& data, Dtype dtype)
+    : outputs_(data.classes),
+      rotation_(keys.rotations == "all" ? Rotation::all : Rotation::random),
+      augmentation_(keys.augmentation.options(data.seed)),
+      dtype_(dtype),
+      network_(make_network(keys, data.classes.size(), data.seed)) {}
+
+// The turned pictures have the crop and the flip of the upright ones: both come from the same
+// draws.
+Tensor JointTraining::loss(const Batch& batch, Metrics& metrics) {
+  NetworkInput upright = augment(batch, augmentation_, dtype_);
+  Tensor labels = labels_of(batch, upright);
+  Tensor logits = network_(upright.x);
+  Tensor loss = cross_entropy(logits, labels);
+  metrics = {{"loss", double(ptr<const float>(loss)[0])},
+             {"accuracy", count_right(logits, ptr<const int32_t>(labels)) / logits.shape[0]}};
+  if (!network_.branch) return loss;
+  Augmentation turning = augmentation_;
+  turning.rotation = rotation_;
+  NetworkInput turned = augment(batch, turning, dtype_);
+  Tensor answers = network_.self_supervised(turned.x);
+  Tensor turn_loss = cross_entropy(answers, turned.turns);
+  metrics.emplace_back("rotation_loss", double(ptr<const float>(turn_loss)[0]));
+  metrics.emplace_back("rotation_accuracy",
+                       count_right(answers, ptr<const int32_t>(turned.turns)) / answers.shape[0]);
+  return loss + turn_loss;
+}
+
+Metrics JointTraining::evaluate(Loader& pictures, const std::function<bool()>& stop) {
+  Augmentation untouched;
+  untouched.normalization = augmentation_.normalization;
+  Augmentation turning = untouched;
+  turning.rotation = Rotation::all;
+  double loss = 0, right = 0, turns_right = 0, seen = 0;
+  for (int64_t b = 0; b < pictures.batches_per_epoch(); ++b) {
+    if (stop()) return {};
+    const Batch& batch = pictures.next();
+    if (batch.count == 0) continue;  // all damaged
+    NetworkInput in = augment(batch, untouched, dtype_);
+    Tensor labels = labels_of(batch, in), logits = network_(in.x);
+    loss += double(ptr<const float>(cross_entropy(logits, labels))[0]) * batch.count;
+    right += count_right(logits, ptr<const int32_t>(labels));
+    seen += batch.count;
+    if (!network_.branch) continue;
+    NetworkInput turned = augment(batch, turning, dtype_);
+    turns_right += count_right(network_.self_supervised(turned.x), ptr<int32_t>(turned.turns)) / 4;
+  }
+  check(seen > 0, "evaluate: the data set is empty");
+  Metrics m = {{"test_loss", loss / seen}, {"test_accuracy", right / seen}};
+  if (network_.branch) m.emplace_back("test_rotation_accuracy", turns_right / seen);
+  return m;
+}
+
+std::unique_ptr<Method> make_ttt(Recipe& recipe, const DataFacts& data, Dtype dtype) {
+  if (data.classes.empty())
+    fail(ErrorKind::data, "ttt: the data has no labels; a folder needs one sub-folder a class");
+  JointKeys keys;
+  recipe.read(keys);
+  return std::make_unique<JointTraining>(keys, data, dtype);
+}
+
+}  // namespace autodidact

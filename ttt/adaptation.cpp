@@ -1,0 +1,305 @@
+#include "ttt/adaptation.h"
+#include <filesystem>
+#include <fmt/format.h>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include "train/data/names.h"
+#include "train/data/splits.h"
+#include "train/metrics.h"
+#include "train/signals.h"
+
+namespace autodidact {
+namespace {
+
+constexpr const char* kClean = "none";
+
+std::vector<std::string> stream_names(const std::string& text) {
+  std::vector<std::string> names;
+  std::istringstream list(text);
+  for (std::string item; std::getline(list, item, ',');)
+    if (item == kClean) names.push_back(kClean);
+    else
+      for (const Corruption& c : parse_corruptions(item)) names.push_back(to_string(c));
+  if (names.empty()) fail(ErrorKind::usage, "adapt: no corruption is named");
+  return names;
+}
+
+std::string bits_of(const std::vector<bool>& right) {
+  std::string text;
+  for (bool r : right) text += r ? '1' : '0';
+  return text;
+}
+std::vector<bool> from_bits(const std::string& text) {
+  std::vector<bool> right;
+  for (char c : text) right.push_back(c == '1');
+  return right;
+}
+
+MetricsFile::Line line_of(const NamedStream& s) {
+  const StreamResult& r = s.result;
+  const Interval change = difference(r.adapted, r.frozen);
+  return {{"corruption", s.corruption},
+          {"samples", int64_t(r.adapted.size())},
+          {"error_none", error_of(r.frozen).value},
+          {"error", error_of(r.adapted).value},
+          {"difference", change.value},
+          {"half_interval", change.half},
+          {"learned_from", r.learned_from},
+          {"failures", r.failures},
+          {"alarms", r.alarms},
+          {"first_loss", r.first_loss},
+          {"last_loss", r.last_loss},
+          {"right_none", bits_of(r.frozen)},
+          {"right", bits_of(r.adapted)}};
+}
+
+// The finished streams of an earlier process; a torn last line is none.
+std::vector<NamedStream> finished_streams(const std::string& path,
+                                          const std::vector<std::string>& names) {
+  std::vector<NamedStream> found;
+  std::ifstream file(path, std::ios::binary);
+  for (std::string text; std::getline(file, text) && !file.eof();) try {
+      const auto j = nlohmann::json::parse(text);
+      NamedStream s;
+      s.corruption = j.at("corruption");
+      s.result.frozen = from_bits(j.at("right_none")), s.result.adapted = from_bits(j.at("right"));
+      s.result.learned_from = j.at("learned_from"), s.result.failures = j.at("failures");
+      s.result.alarms = j.at("alarms");
+      s.result.first_loss = j.at("first_loss"), s.result.last_loss = j.at("last_loss");
+      if (found.size() >= names.size() || s.corruption != names[found.size()])
+        fail(ErrorKind::usage, path, ": holds other streams than this run's");
+      found.push_back(std::move(s));
+    } catch (const nlohmann::json::exception& e) {
+      fail(ErrorKind::checkpoint, path, ", line ", found.size() + 1, ": ", e.what());
+    }
+  return found;
+}
+
+class Run {
+ public:
+  Run(AdaptRequest& request, Progress& progress)
+      : progress_(progress), loaded_(load_method(request.checkpoint)) {
+    const Recipe trained = Recipe::parse(loaded_.checkpoint.facts.at("recipe"), loaded_.name);
+    Recipe copy = trained;
+    copy.read(training_);
+    request.recipe.set("weights", weights());
+    request.recipe.read(keys_);
+    request.recipe.check_all_known();
+    resolved_ = request.recipe.resolved();
+    refuse_idle_keys(request.recipe);
+    if (keys_.data.empty()) keys_.data = training_.data;
+    names_ = stream_names(keys_.corruption);
+    corruption_ = {.seed = uint64_t(keys_.seed), .frost = nullptr};
+    if (!keys_.frost.empty()) corruption_.frost = frost_textures(keys_.frost);
+    open_pictures();
+    if (keys_.mode != "none") adapter_.emplace(*loaded_.method, keys_.options());
+    else set_training(*loaded_.method, false);
+  }
+
+  AdaptRun all(const AdaptRequest& request) {
+    RunDirectory run(request.out, request.existing);
+    AdaptRun result;
+    result.keys = keys_, result.protocol = protocol();
+    const std::string config = run.file("config.toml"), metrics = run.file("metrics.jsonl");
+    std::error_code none;
+    if (run.resumes() && std::filesystem::exists(config, none)) {
+      refuse_changes(config);
+      result.streams = finished_streams(metrics, names_);
+    }
+    run.write("config.toml", resolved_);
+    run.write_environment();
+    progress_.log_to(run.file("log.txt"));
+    progress_.say(result.protocol);
+    SignalWatch signals;
+    MetricsFile lines(metrics, int64_t(result.streams.size()));
+    double seconds = 0;
+    int64_t pictures = 0;
+    while (result.streams.size() < names_.size()) {
+      NamedStream s{names_[result.streams.size()], {}};
+      s.result = stream(s.corruption, [&] { return signals.stop() != 0; });
+      if (signals.stop()) break;
+      seconds += s.result.seconds, pictures += int64_t(s.result.adapted.size());
+      lines.write(line_of(s));
+      lines.sync();
+      progress_.say(fmt::format("{}: error {:.1f} % -> {:.1f} %", s.corruption,
+                                error_of(s.result.frozen).value, error_of(s.result.adapted).value));
+      result.streams.push_back(std::move(s));
+    }
+    result.signal = signals.stop();
+    if (pictures) result.seconds_per_sample = seconds / double(pictures);
+    return result;
+  }
+
+ private:
+  // Of the network: a run is not gone on with for another one.
+  std::string weights() const {
+    std::string hashes;
+    for (const StoredTensor& s : stored_tensors(named_tensors(*loaded_.method)))
+      hashes += xxh3(s.tensor.data(), s.tensor.bytes());
+    return xxh3(hashes.data(), hashes.size());
+  }
+
+  // A key that does nothing must not be taken for one that does.
+  void refuse_idle_keys(const Recipe& given) const {
+    std::vector<const char*> idle;
+    if (keys_.mode == "none")
+      idle = {"steps", "learning_rate", "copies",      "rotations", "part",        "threshold",
+              "batch", "most_norm",     "stop_rising", "anchor",    "reset_every", "alarm_window"};
+    if (keys_.mode == "standard") idle = {"anchor", "reset_every", "alarm_window"};
+    for (const char* key : idle)
+      if (given.has(key))
+        fail(ErrorKind::usage, "adapt: ", key, " does nothing in mode ", keys_.mode);
+  }
+
+  void open_pictures() {
+    std::string notes;
+    const bool own = keys_.data == training_.data;
+    const SourceOptions source{.side = loaded_.side, .size = own ? training_.test_size : 0};
+    pictures_ = labelled(open_test_pictures(keys_.data, source, notes), notes);
+    if (pictures_->classes() != loaded_.method->outputs())
+      fail(ErrorKind::data, "adapt: the classes of ", printable(keys_.data),
+           " are not those that the network tells apart");
+    if (!notes.empty()) progress_.say(notes.substr(0, notes.size() - 1));
+    const Arrival arrival = keys_.order == "shuffled"   ? Arrival::shuffled
+                            : keys_.order == "in_order" ? Arrival::in_order
+                                                        : Arrival::by_label;
+    order_ = stream_order(*pictures_, arrival, keys_.samples, uint64_t(keys_.seed));
+  }
+
+  void refuse_changes(const std::string& config) const {
+    std::ifstream file(config, std::ios::binary);
+    std::stringstream then;
+    then << file.rdbuf();
+    const std::string changes = recipe_differences(then.str(), resolved_);
+    if (!changes.empty())
+      fail(ErrorKind::usage, "--resume: this is not the run that is there:\n", changes);
+  }
+
+  DatasetPtr corrupted_pictures(const std::string& name) const {
+    const DatasetPtr square =
+        pictures_->side() == loaded_.side ? pictures_ : in_memory(pictures_, loaded_.side);
+    if (name == kClean) return subset(square, order_, "a stream");
+    const Corruption c = parse_corruptions(name)[0];
+    if (keys_.gradual)
+      return gradually_corrupted(subset(square, order_, "a stream"), c, 1, corruption_);
+    return subset(corrupted(square, c, corruption_), order_, "a stream");
+  }
+
+  StreamResult stream(const std::string& name, const std::function<bool()>& stop) {
+    const DatasetPtr pictures = in_memory(corrupted_pictures(name), loaded_.side);
+    if (!adapter_) {
+      StreamResult r;
+      r.frozen = r.adapted = recognised(
+          [&](const uint8_t* images, int count, int side) {
+            return loaded_.method->logits(
+                normalize(images, count, side, loaded_.method->normalization(), Dtype::f32));
+          },
+          *pictures, loaded_.side, stop);
+      return r;
+    }
+    adapter_->reset();
+    auto frozen = recognised([&](const uint8_t* images, int count,
+                                 int side) { return adapter_->predict(images, count, side); },
+                             *pictures, loaded_.side, stop);
+    StreamResult r = run_stream(*adapter_, *pictures, order_, loaded_.side,
+                                {.batch = int(keys_.batch), .stop = stop});
+    r.frozen = std::move(frozen);
+    return r;
+  }
+
+  std::string protocol() const {
+    std::string text =
+        fmt::format("{}, step {}; {} of {}, {}, seed {}", loaded_.name, loaded_.checkpoint.step,
+                    order_.size(), pictures_->describe(), keys_.order, keys_.seed);
+    if (keys_.gradual) text += ", severity from 1 upwards along the stream";
+    if (keys_.mode == "none") return text + "; nothing is learned";
+    text += fmt::format(
+        "; {}: {} step{} of SGD, rate {}, on {} copies ({}) of each picture, {} arriving at a "
+        "time; parameters: {}",
+        keys_.mode, keys_.steps, keys_.steps == 1 ? "" : "s", keys_.learning_rate, keys_.copies,
+        keys_.rotations == "all" ? "all turns" : "random turns", keys_.batch, keys_.part);
+    text += keys_.mode == "standard" ? "; weights restored before every batch"
+                                     : "; weights kept, restored before every stream";
+    if (keys_.threshold < 1)
+      text += fmt::format("; learned from where upright has less than {}", keys_.threshold);
+    if (keys_.most_norm > 0) text += fmt::format("; gradients of norm {} at most", keys_.most_norm);
+    if (keys_.stop_rising) text += "; stops where the loss rises";
+    if (keys_.anchor > 0)
+      text += fmt::format("; {} of the way back to the snapshot after a batch", keys_.anchor);
+    if (keys_.reset_every > 0) text += fmt::format("; reset every {} batches", keys_.reset_every);
+    if (keys_.alarm_window > 0)
+      text +=
+          fmt::format("; reset where the snapshot was better over {} batches", keys_.alarm_window);
+    return text + "; prediction on the untouched picture";
+  }
+
+  Progress& progress_;
+  LoadedMethod loaded_;
+  RunKeys training_;
+  AdaptKeys keys_;
+  std::string resolved_;
+  std::vector<std::string> names_;
+  CorruptionOptions corruption_;
+  DatasetPtr pictures_;
+  std::vector<int64_t> order_;
+  std::optional<Adapter> adapter_;
+};
+
+}  // namespace
+
+void AdaptKeys::visit(Keys& k) {
+  k("data", data, "source of labelled pictures; empty: the run's test split");
+  k("corruption", corruption, "none, NAME[:SEVERITY], all, extra, or a list of these with commas");
+  k("frost", frost, "folder of frost textures; empty: procedural ones");
+  k("gradual", gradual, "the severity grows from 1 along the stream");
+  k("mode", mode, "none; standard: weights restored after each batch; online: kept",
+    {"none", "standard", "online"});
+  k("steps", steps, "of SGD a batch", 1, 10000);
+  k("learning_rate", learning_rate, "of these steps", 0.0, 1000.0);
+  k("copies", copies, "of each picture a step", 1, 4096);
+  k("rotations", rotations, "of the copies: random, or all four turns of a quarter as many crops",
+    {"random", "all"});
+  k("part", part, "what learns: all (shared blocks and self-supervised branch), shared, norms",
+    {"all", "shared", "norms"});
+  k("threshold", threshold, "learn from a picture where upright has less probability; 1: always",
+    0.0, 1.0);
+  k("most_norm", most_norm, "of a step's gradient, longer ones are shortened to it; 0: any", 0.0,
+    1e30);
+  k("stop_rising", stop_rising, "a batch's steps end where its loss rises");
+  k("anchor", anchor, "part of the way back to the snapshot after every batch", 0.0, 1.0);
+  k("reset_every", reset_every, "batches between returns to the snapshot; 0: none", 0,
+    int64_t(1) << 40);
+  k("alarm_window", alarm_window,
+    "batches; reset where over them the snapshot had the lower self-supervised loss; 0: no alarm",
+    0, 100000);
+  k("batch", batch, "pictures that arrive at a time", 1, 65536);
+  k("samples", samples, "pictures of the stream, chosen by the seed; 0: all", 0, 100000000);
+  k("order", order, "of the stream", {"shuffled", "in_order", "by_label"});
+  k("seed", seed, "of the choice of pictures, the corruptions and the copies", 0, int64_t(1) << 62);
+  k("weights", weights, "hash of the network");
+}
+
+AdaptOptions AdaptKeys::options() const {
+  AdaptOptions o;
+  o.keep = mode == "online" ? Keep::online : Keep::standard;
+  o.steps = int(steps), o.learning_rate = learning_rate, o.copies = int(copies);
+  o.rotation = rotations == "all" ? Rotation::all : Rotation::random;
+  o.part = part == "all"      ? AdaptedPart::all
+           : part == "shared" ? AdaptedPart::shared
+                              : AdaptedPart::norms;
+  o.threshold = threshold, o.seed = uint64_t(seed);
+  o.rails = {.most_norm = most_norm,
+             .stop_rising = stop_rising,
+             .anchor = anchor,
+             .reset_every = reset_every,
+             .alarm_window = int(alarm_window)};
+  return o;
+}
+
+AdaptRun adapt_run(AdaptRequest request, Progress& progress) {
+  Run run(request, progress);
+  return run.all(request);
+}
+
+}  // namespace autodidact

@@ -1,0 +1,48 @@
+// One `adapt` run: a checkpoint, a list of corruptions, a stream for each, and what came of it in a
+// run directory. metrics.jsonl has a line a stream with everything that was measured (who was right
+// before and after, picture by picture) and nothing that depends on time: equal runs leave equal
+// files, for any number of threads and interruptions. A resumed run goes on with the first stream
+// that has no line.
+#pragma once
+#include "train/progress.h"
+#include "train/run.h"
+#include "ttt/corruptions/corruption.h"
+#include "ttt/stream.h"
+
+namespace autodidact {
+
+struct AdaptKeys {
+  std::string data = "", corruption = "none", frost = "", mode = "online", rotations = "random",
+              part = "all", order = "shuffled", weights = "";
+  bool gradual = false;
+  int64_t steps = 1, copies = 32, batch = 1, samples = 0, seed = 1;
+  double learning_rate = 0.001, threshold = 1;
+  double most_norm = 0, anchor = 0;
+  bool stop_rising = false;
+  int64_t reset_every = 0, alarm_window = 0;
+
+  void visit(Keys& k);
+  AdaptOptions options() const;
+};
+
+struct AdaptRequest {
+  std::string checkpoint;
+  Recipe recipe;
+  std::string out;
+  RunDirectory::Existing existing = RunDirectory::Existing::refuse;
+};
+
+struct NamedStream {
+  std::string corruption;  // "none": clean pictures
+  StreamResult result;
+};
+struct AdaptRun {
+  AdaptKeys keys;
+  std::vector<NamedStream> streams;
+  std::string protocol;
+  double seconds_per_sample = 0;  // of this call
+  int signal = 0;                 // not 0: it came; finished streams are kept
+};
+AdaptRun adapt_run(AdaptRequest request, Progress& progress);
+
+}  // namespace autodidact

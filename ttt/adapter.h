@@ -1,0 +1,102 @@
+// Adapter: a trained network that goes on learning from the pictures it is asked about (Sun et al.
+// 2020, section 2). For each batch of pictures: observe, then predict.
+//
+//   Adapter adapter(method, {.keep = Keep::online, .steps = 1});
+//   for (...) {
+//     adapter.observe(pixels, &key, 1);
+//     Tensor probabilities = adapter.predict(pixels, 1);
+//   }
+//   adapter.reset();   // bit for bit the network it was given
+//
+// observe minimises the self-supervised loss over the shared blocks and the self-supervised branch
+// on augmented copies of the pictures, by SGD without momentum or weight decay; the main branch
+// never changes, and predictions are made on the untouched picture. Memory does not grow after the
+// first batch.
+#pragma once
+#include <memory>
+#include "engine/optimizer.h"
+#include "train/ttt.h"
+
+namespace autodidact {
+
+enum class Keep {
+  standard,  // every batch starts from the snapshot: no picture knows of another
+  online     // what was learned from one batch is kept for the next
+};
+enum class AdaptedPart {
+  all,     // shared blocks and self-supervised branch, as the released code
+  shared,  // the shared blocks alone
+  norms    // scales and shifts of the shared blocks' norms
+};
+
+// What keeps an online stream from harm. Each is off at its initial value; a loss or a gradient
+// that is not finite always brings the snapshot back.
+struct Rails {
+  double most_norm = 0;      // of a step's gradient: longer ones are shortened to it
+  bool stop_rising = false;  // a batch's steps end where its loss rises
+  double anchor = 0;         // part of the way back to the snapshot after every batch
+  int64_t reset_every = 0;   // batches; then the snapshot is back
+  // Batches: where over so many of them the snapshot had the lower self-supervised loss on what had
+  // just arrived (its four turns, before learning from it), what was learned does harm: reset.
+  int alarm_window = 0;
+};
+
+struct AdaptOptions {
+  Keep keep = Keep::standard;
+  int steps = 10;  // a batch
+  double learning_rate = 1e-3;
+  int copies = 32;  // of each picture a step, each with a crop and a flip of its own
+  Rotation rotation = Rotation::random;  // all: a quarter as many crops, in all four turns
+  AdaptedPart part = AdaptedPart::all;
+  // A picture is learned from only if the network takes it for upright with a probability below
+  // this; 1: always.
+  double threshold = 1;
+  uint64_t seed = 1;
+  Rails rails = {};
+};
+
+// What happened in observe.
+struct Observed {
+  int adapted = 0;        // pictures that were learned from
+  double first_loss = 0;  // self-supervised, before the first step; 0 where none was adapted
+  double last_loss = 0;   // before the last step
+  bool failed = false;    // a loss or a gradient was not finite: the snapshot is back
+  bool alarmed = false;   // see Rails::alarm_window
+};
+
+class Adapter {
+ public:
+  // method: of `train ttt`; it must outlive the adapter, which moves its parameters into one
+  // buffer. ErrorKind::usage: it has no self-supervised branch, or an option makes no sense.
+  Adapter(Method& method, const AdaptOptions& options);
+
+  // images: u8 [count, side, side, 3]; keys [count]: numbers that tell pictures apart, for what is
+  // drawn for them. In standard mode it begins with reset().
+  Observed observe(const uint8_t* images, const int64_t* keys, int count, int side);
+  Tensor predict(const uint8_t* images, int count, int side);  // f32 [count, classes]
+  void reset();                                                // to the snapshot, one copy
+  void take_snapshot();                                        // the network as it is now
+  bool is_at_snapshot() const;                                 // bit for bit
+  const Parameters& parameters() const { return parameters_; }
+
+ private:
+  void thaw_adapted_part();
+  void gather(const uint8_t* images, const int64_t* keys, int count, int side);
+  std::vector<bool> uncertain(const uint8_t* images, int count, int side);
+  bool raises_alarm(const uint8_t* images, int count, int side);
+  double turn_loss(const NetworkInput& in);
+  bool step(Observed& seen, bool first);
+  void return_part_of_the_way();
+
+  JointTraining& method_;
+  AdaptOptions options_;
+  Parameters parameters_;
+  Optimizer optimizer_;
+  Tensor snapshot_, learned_;  // learned_: the weights while the snapshot is asked
+  std::vector<double> gains_;  // the window of the alarm: the snapshot's loss less the present one
+  int64_t batches_ = 0;        // since the last reset of a rail
+  Augmentation augmentation_;
+  Batch views_;
+};
+
+}  // namespace autodidact

@@ -1,0 +1,125 @@
+#include "ttt/stream.h"
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+#include "train/data/shuffle.h"
+
+namespace autodidact {
+namespace {
+
+constexpr double kNormal95 = 1.959964;  // standard deviations that hold 95 % of a normal law
+
+Interval mean_of(const std::vector<double>& v) {
+  const double n = double(v.size());
+  const double mean = std::accumulate(v.begin(), v.end(), 0.0) / n;
+  double squares = 0;
+  for (double x : v) squares += (x - mean) * (x - mean);
+  const double variance = n > 1 ? squares / (n - 1) : 0;
+  return {100 * mean, 100 * kNormal95 * std::sqrt(variance / n)};
+}
+
+std::vector<double> differences(const std::vector<bool>& now, const std::vector<bool>& before) {
+  check(now.size() == before.size() && !now.empty(), "difference: two streams of one length, got ",
+        now.size(), " and ", before.size());
+  std::vector<double> d;
+  for (size_t i = 0; i < now.size(); ++i) d.push_back(double(before[i]) - double(now[i]));
+  return d;
+}
+
+void add_recognised(std::vector<bool>& right, const Tensor& scores, const Dataset& stream,
+                    int64_t first) {
+  const int classes = scores.shape[1];
+  const float* row = ptr<const float>(scores);
+  for (int i = 0; i < scores.shape[0]; ++i, row += classes)
+    right.push_back(std::max_element(row, row + classes) - row == stream.label(first + i));
+}
+
+const uint8_t* pixels_of(const Dataset& stream, int64_t first) {
+  const uint8_t* pixels = stream.pixels(first);
+  if (!pixels) stream.image(first);  // says what is wrong with it
+  check(pixels, "stream: its pictures must lie in memory");
+  return pixels;
+}
+
+}  // namespace
+
+std::vector<int64_t> stream_order(const Dataset& data, Arrival arrival, int64_t samples,
+                                  uint64_t seed) {
+  auto order = permutation(data.size(), seed, Stream::subset, uint32_t(Choice::stream));
+  if (samples > data.size())
+    fail(ErrorKind::usage, "stream: ", samples, " pictures are wanted, there are ", data.size());
+  if (samples > 0) order.resize(size_t(samples));
+  if (order.empty()) fail(ErrorKind::data, "stream: there are no pictures");
+  if (arrival == Arrival::in_order) std::sort(order.begin(), order.end());
+  if (arrival == Arrival::by_label)
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int64_t a, int64_t b) { return data.label(a) < data.label(b); });
+  return order;
+}
+
+std::vector<bool> recognised(const Predict& predict, const Dataset& stream, int side,
+                             const std::function<bool()>& stop) {
+  constexpr int kBatch = 100;
+  std::vector<bool> right;
+  for (int64_t first = 0; first < stream.size() && !stop(); first += kBatch) {
+    const int count = int(std::min<int64_t>(kBatch, stream.size() - first));
+    std::vector<uint8_t> images;
+    const size_t row = size_t(side) * size_t(side) * 3;
+    for (int i = 0; i < count; ++i) {
+      const uint8_t* pixels = pixels_of(stream, first + i);
+      images.insert(images.end(), pixels, pixels + row);
+    }
+    add_recognised(right, predict(images.data(), count, side), stream, first);
+  }
+  return right;
+}
+
+StreamResult run_stream(Adapter& adapter, const Dataset& stream, const std::vector<int64_t>& keys,
+                        int side, const StreamOptions& options) {
+  StreamResult r;
+  const size_t row = size_t(side) * size_t(side) * 3;
+  std::vector<uint8_t> images(size_t(options.batch) * row);
+  const auto begin = std::chrono::steady_clock::now();
+  int64_t batches = 0;
+  for (int64_t first = 0; first < stream.size(); first += options.batch, ++batches) {
+    if (options.stop()) {
+      r.stopped = true;
+      return r;
+    }
+    const int count = int(std::min<int64_t>(options.batch, stream.size() - first));
+    for (int i = 0; i < count; ++i)
+      std::copy_n(pixels_of(stream, first + i), row, &images[size_t(i) * row]);
+    const Observed seen = adapter.observe(images.data(), &keys[size_t(first)], count, side);
+    r.learned_from += seen.adapted, r.failures += seen.failed;
+    r.alarms += seen.alarmed;
+    r.first_loss += seen.first_loss, r.last_loss += seen.last_loss;
+    add_recognised(r.adapted, adapter.predict(images.data(), count, side), stream, first);
+  }
+  r.first_loss /= double(batches), r.last_loss /= double(batches);
+  r.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return r;
+}
+
+Interval error_of(const std::vector<bool>& right) {
+  std::vector<double> wrong;
+  for (bool r : right) wrong.push_back(r ? 0 : 1);
+  return mean_of(wrong);
+}
+
+Interval difference(const std::vector<bool>& now, const std::vector<bool>& before) {
+  return mean_of(differences(now, before));
+}
+
+Interval mean_difference(const std::vector<StreamResult>& streams) {
+  check(!streams.empty(), "mean difference: there are no streams");
+  std::vector<double> sums(streams[0].adapted.size(), 0);
+  for (const StreamResult& s : streams) {
+    const auto d = differences(s.adapted, s.frozen);
+    check(d.size() == sums.size(), "mean difference: the streams differ in length");
+    for (size_t i = 0; i < d.size(); ++i) sums[i] += d[i] / double(streams.size());
+  }
+  return mean_of(sums);
+}
+
+}  // namespace autodidact
