@@ -112,6 +112,11 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b = {});
 // op(a): [m, k] or [N, m, k]; op(b): [k, n] or [N, k, n]
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false);
 
+// ---- attention (ops/attention.cpp)
+// softmax(q k^T / sqrt(dim)) v among the T tokens of each sample, for each head.
+// qkv: [N, T, 3 C], per token q, k and v of `heads` runs of C / heads channels; y: [N, T, C]
+Tensor attention(const Tensor& qkv, int heads);
+
 // ---- convolution (ops/conv.cpp)
 struct ConvOptions {
   int stride = 1, padding = 0, dilation = 1;
