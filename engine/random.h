@@ -16,7 +16,8 @@ enum class Stream : uint32_t {
   augment = 3,
   world = 4,
   evaluate = 5,
-  subset = 6
+  subset = 6,
+  mask = 16
 };
 
 class Rng {

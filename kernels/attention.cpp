@@ -175,8 +175,7 @@ void forward_head(const AttentionForward<T>& p, int64_t task) {
       sums[r] = exponentials(s.data() + int64_t(r) * keys_pitch, tokens, most);
       if (p.lse) p.lse[task * tokens + begin + r] = most + std::log(sums[r]);
     }
-    product(o.data(), dim_pitch, {s.data(), keys_pitch, 1}, v.data(), dim_pitch, rows, dim,
-            tokens);
+    product(o.data(), dim_pitch, {s.data(), keys_pitch, 1}, v.data(), dim_pitch, rows, dim, tokens);
     for (int r = 0; r < rows; ++r) {
       const Packet share(1 / double(sums[r]));
       T* out = p.o + at.out + (begin + r) * at.out_pitch;
@@ -198,7 +197,8 @@ void backward_head(const AttentionBackward<T>& p, int64_t task) {
   const float scale = 1 / std::sqrt(float(dim));
   Scratch<float> k(wide), v(wide), k_rows(tall), dk(tall), dv(tall);
   Scratch<float> s(block_rows * keys_pitch), dp(block_rows * keys_pitch);
-  Scratch<float> q(block_rows * dim_pitch), dout(block_rows * dim_pitch), dq(block_rows * dim_pitch);
+  Scratch<float> q(block_rows * dim_pitch), dout(block_rows * dim_pitch),
+      dq(block_rows * dim_pitch);
   const T *qkv = p.qkv + at.qkv, *key = qkv + at.part(p), *value = key + at.part(p);
   stage_transposed(k.data(), keys_pitch, key, at.qkv_pitch, tokens, dim, scale);
   stage_transposed(v.data(), keys_pitch, value, at.qkv_pitch, tokens, dim, 1.0f);
@@ -230,7 +230,8 @@ void backward_head(const AttentionBackward<T>& p, int64_t task) {
                   packet(o_rows + r * at.out_pitch + d, lanes), dot);
       });
       const Packet shift(double{sum(dot)}), lse(double{p.lse[task * tokens + begin + r]});
-      float *s_row = s.data() + int64_t(r) * keys_pitch, *dp_row = dp.data() + int64_t(r) * keys_pitch;
+      float *s_row = s.data() + int64_t(r) * keys_pitch,
+            *dp_row = dp.data() + int64_t(r) * keys_pitch;
       for_packets(0, tokens, [&](int64_t j, int) HWY_ATTR {  // what lies beyond is never read
         const Packet e = exp_of_normal(Packet(hn::Load(F32(), s_row + j)) - lse);
         hn::Store(e.v, F32(), s_row + j);

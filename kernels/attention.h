@@ -18,10 +18,10 @@ struct AttentionForward {
 // With p = exp(logit - lse) and D = dout . o:  dlogit = p (dout . v - D).
 template <class T>
 struct AttentionBackward {
-  T* dqkv;           // [batch, tokens, 3, heads, dim]
-  const T *dout, *o; // [batch, tokens, heads, dim]
-  const T* qkv;      // [batch, tokens, 3, heads, dim]
-  const Acc<T>* lse; // [batch, heads, tokens]
+  T* dqkv;            // [batch, tokens, 3, heads, dim]
+  const T *dout, *o;  // [batch, tokens, heads, dim]
+  const T* qkv;       // [batch, tokens, 3, heads, dim]
+  const Acc<T>* lse;  // [batch, heads, tokens]
   int batch, tokens, heads, dim;
 };
 

@@ -46,6 +46,7 @@ OpFamily linear_cases();
 OpFamily elementwise_cases();
 OpFamily loss_cases();
 OpFamily norm_cases();
+OpFamily patches_cases();
 OpFamily pool_cases();
 OpFamily reduce_cases();
 OpFamily shape_cases();

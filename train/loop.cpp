@@ -18,6 +18,7 @@ void LoopKeys::visit(Keys& k) {
     {"sgd", "adamw", "lars"});
   k("learning_rate", learning_rate, "of the first step after the warm-up", 0.0, 1000.0);
   k("momentum", momentum, "of sgd and lars", 0.0, 0.9999);
+  k("beta2", beta2, "of adamw: how long it remembers squared gradients", 0.0, 0.99999);
   k("nesterov", nesterov, "Nesterov's momentum");
   k("weight_decay", weight_decay, "L2 for sgd and lars, decoupled for adamw", 0.0, 10.0);
   k("decay_scalars", decay_scalars, "weight decay on biases and norm parameters too");
@@ -37,6 +38,7 @@ OptimizerOptions LoopKeys::optimizer_options() const {
   OptimizerOptions o;
   o.rule = optimizer == "adamw" ? Rule::adamw : optimizer == "lars" ? Rule::lars : Rule::sgd;
   o.weight_decay = float(weight_decay), o.momentum = float(momentum);
+  o.beta2 = float(beta2);
   o.nesterov = nesterov && momentum > 0, o.decay_scalars = decay_scalars;
   return o;
 }

@@ -36,11 +36,12 @@ class Method {
   virtual Metrics evaluate(Loader& pictures, const std::function<bool()>& stop) = 0;
   // What judging and predicting see.
   virtual Encoder& encoder() = 0;
-  virtual Tensor logits(const Tensor& images) const = 0;  // [N, outputs()]
+  virtual Tensor logits(const Tensor& images) const = 0;  // [N, outputs()], where there are any
   virtual Normalization normalization() const = 0;        // of untouched pictures
   virtual void visit(Visitor& v) = 0;                     // everything that a checkpoint holds
-  virtual std::string head() const = 0;  // the module that is not part of the encoder, by its name
-  virtual std::vector<std::string> outputs() const = 0;  // what the head's outputs mean
+  // The modules that are not part of the encoder, by their names.
+  virtual std::vector<std::string> heads() const = 0;
+  virtual std::vector<std::string> outputs() const = 0;  // what the head's outputs mean; or none
   // Of the data: then it is given labelled pictures alone.
   virtual bool uses_labels() const = 0;
 };
@@ -54,5 +55,6 @@ std::vector<std::string> method_names();
 // One a method, defined in its file.
 std::unique_ptr<Method> make_supervised(Recipe& recipe, const DataFacts& data, Dtype dtype);
 std::unique_ptr<Method> make_rotation(Recipe& recipe, const DataFacts& data, Dtype dtype);
+std::unique_ptr<Method> make_mae(Recipe& recipe, const DataFacts& data, Dtype dtype);
 
 }  // namespace autodidact

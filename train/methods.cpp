@@ -6,6 +6,7 @@ using Make = std::unique_ptr<Method> (*)(Recipe&, const DataFacts&, Dtype);
 static const std::vector<std::pair<std::string, Make>> kMethods = {
     {"supervised", make_supervised},
     {"rotation", make_rotation},
+    {"mae", make_mae},
 };
 
 std::vector<std::string> method_names() {

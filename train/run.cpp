@@ -1,4 +1,5 @@
 #include "train/run.h"
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <fstream>
@@ -8,6 +9,7 @@
 #include "engine/arena.h"
 #include "engine/durable_file.h"
 #include "kernels/parallel.h"
+#include "models/mae.h"
 #include "train/data/names.h"
 #include "train/data/splits.h"
 
@@ -81,7 +83,7 @@ struct Assembly {
     if (!keys.init.empty() && !resumed) load_encoder();
     if (keys.freeze == "encoder") {
       parameters.freeze();
-      parameters.thaw(method->head());
+      for (const std::string& head : method->heads()) parameters.thaw(head);
     }
     optimizer = std::make_unique<Optimizer>(parameters, loop.optimizer_options());
     if (loop.batch_size > data.train->size())
@@ -99,15 +101,24 @@ struct Assembly {
     return options;
   }
 
-  // Every tensor of the encoder, and nothing of either head.
+  // Every tensor of the encoder, and nothing of either program's heads. Another pooling than the
+  // file's has its norm afresh.
   void load_encoder() {
     std::string path = find_checkpoint(keys.init);
     TensorFile file = read_weights(path);
-    std::erase_if(file.tensors, [head = method->head() + "."](const auto& named) {
-      return named.first.rfind(head, 0) == 0;
+    std::vector<std::string> heads = method->heads(), others = kDecoderModules;
+    others.insert(others.end(), heads.begin(), heads.end());
+    others.insert(others.end(), {method->encoder().head_name(), "norm", "fc_norm", "optimizer"});
+    std::set<std::string> ours;
+    for (const NamedTensor& t : named_tensors(method->encoder())) ours.insert(t.name);
+    std::erase_if(file.tensors, [&](const auto& named) {
+      return !ours.count(named.first) &&
+             std::any_of(others.begin(), others.end(), [&](const std::string& module) {
+               return named.first == module || named.first.rfind(module + ".", 0) == 0;
+             });
     });
-    load_strict(*method, file, {.may_be_missing = {method->head()}, .may_be_extra = {"optimizer"}},
-                path, &parameters);
+    heads.push_back("fc_norm");
+    load_strict(*method, file, {.may_be_missing = heads}, path, &parameters);
   }
 
   std::map<std::string, std::string> facts() const {

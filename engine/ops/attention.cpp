@@ -26,10 +26,10 @@ Tensor attention(const Tensor& qkv, int heads) {
                   Tensor dqkv = d.activation(0);
                   if (!dqkv) return;
                   dispatch(dout, [&]<class T>(auto queue, T) {
-                    run(queue, AttentionBackward<T>{ptr<T>(dqkv), ptr<const T>(dout),
-                                                    ptr<const T>(*o), ptr<const T>(*qkv),
-                                                    ptr<const Acc<T>>(*lse), batch, tokens, heads,
-                                                    dim});
+                    run(queue,
+                        AttentionBackward<T>{ptr<T>(dqkv), ptr<const T>(dout), ptr<const T>(*o),
+                                             ptr<const T>(*qkv), ptr<const Acc<T>>(*lse), batch,
+                                             tokens, heads, dim});
                   });
                 });
 }
