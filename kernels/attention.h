@@ -1,7 +1,8 @@
 // Multi-head attention among the tokens of each sample (Vaswani et al. 2017, section 3.2):
 // o = softmax(q k^T / sqrt(dim)) v for every sample and head, any number of tokens. q, k and v lie
 // packed as a linear layer writes them (timm's qkv). No tokens x tokens matrix is kept: backward
-// computes the probabilities again from lse.
+// computes the probabilities again from lse. On CUDA a head has at most 256 channels, and backward
+// needs a workspace (device_scratch.h): 4 bytes a token and head.
 #pragma once
 #include "kernels/types.h"
 
@@ -29,5 +30,11 @@ template <class T>
 void run(Cpu, AttentionForward<T>);
 template <class T>
 void run(Cpu, AttentionBackward<T>);
+#if defined(HAS_CUDA)
+template <class T>
+void run(Cuda, AttentionForward<T>);
+template <class T>
+void run(Cuda, AttentionBackward<T>);
+#endif
 
 }  // namespace autodidact

@@ -10,21 +10,6 @@
 #include "kernels/parallel.h"
 #include "kernels/patches.h"
 
-#ifndef AUTODIDACT_KERNELS_PATCHES_ONCE
-#define AUTODIDACT_KERNELS_PATCHES_ONCE
-namespace autodidact {
-namespace {
-
-// A patch's first pixel in its image; its rows are width * channels numbers apart.
-HD int64_t patch_offset(const PatchSizes& s, int64_t n, int patch) {
-  const int64_t row = int64_t(patch / s.across()) * s.size, col = int64_t(patch % s.across()) * s.size;
-  return ((n * s.height + row) * s.width + col) * s.channels;
-}
-
-}  // namespace
-}  // namespace autodidact
-#endif
-
 HWY_BEFORE_NAMESPACE();
 namespace autodidact::HWY_NAMESPACE {
 
@@ -37,9 +22,8 @@ void stage_target(float* target, const T* image, const PatchSizes& s, bool norma
       target[i * row + j] = float(image[int64_t(i) * s.width * s.channels + j]);
   if (!normalize) return;
   Packet total(0), squares(0);
-  for_packets(0, pixels, [&](int64_t j, int lanes) HWY_ATTR {
-    total = total + packet(target + j, lanes);
-  });
+  for_packets(0, pixels,
+              [&](int64_t j, int lanes) HWY_ATTR { total = total + packet(target + j, lanes); });
   const Packet mean(double{sum(total) / float(pixels)});
   for_packets(0, pixels, [&](int64_t j, int lanes) HWY_ATTR {
     Packet d = first(packet(target + j, lanes) - mean, lanes);
@@ -219,7 +203,7 @@ void run(Cpu, PatchLossBackward<T> p) {
   });
 }
 
-#define INSTANCES(T)                              \
+#define INSTANCES(T)                                \
   template void run(Cpu, GatherPatches<T>);         \
   template void run(Cpu, GatherPatchesBackward<T>); \
   template void run(Cpu, PatchLossForward<T>);      \

@@ -18,9 +18,9 @@ HD uint32_t patch_key(uint64_t seed, uint32_t stream, uint32_t epoch, int64_t in
 }
 
 struct DrawMask {
-  int32_t* visible;        // [samples, kept]: the patches that stay, in their order
-  int32_t* place;          // [samples, patches]: a patch's place in visible; -1: it is hidden
-  const int64_t* indices;  // [samples]: random keys, the samples' numbers in the data set
+  int32_t* visible;            // [samples, kept]: the patches that stay, in their order
+  int32_t* place;              // [samples, patches]: a patch's place in visible; -1: it is hidden
+  const int64_t* indices;      // [samples]: random keys, the samples' numbers in the data set
   int samples, patches, kept;  // kept <= patches <= kMostPatches
   uint64_t seed;
   uint32_t stream, epoch;
@@ -33,6 +33,13 @@ struct PatchSizes {
   HD int patches() const { return height / size * (width / size); }
   HD int pixels() const { return size * size * channels; }  // numbers in a patch
 };
+
+// A patch's first number in the images; its rows of pixels are width * channels numbers apart.
+HD int64_t patch_offset(const PatchSizes& s, int64_t n, int patch) {
+  const int64_t row = int64_t(patch / s.across()) * s.size;
+  const int64_t col = int64_t(patch % s.across()) * s.size;
+  return ((n * s.height + row) * s.width + col) * s.channels;
+}
 
 // y[n, i] = patch visible[n, i] of image n; all patches in their order where visible is null.
 template <class T>
@@ -57,19 +64,19 @@ struct GatherPatchesBackward {
 // variance over pixels - 1. prediction has `prefix` rows before its patches (the class token's).
 template <class T>
 struct PatchLossForward {
-  Acc<T>* loss;           // [1]
-  Acc<T>* patch_loss;     // [samples, patches], 0 for a visible one; or null
-  const T* prediction;    // [samples, prefix + patches, pixels]
-  const T* images;        // [samples, height, width, channels]
-  const int32_t* place;   // [samples, patches]
+  Acc<T>* loss;          // [1]
+  Acc<T>* patch_loss;    // [samples, patches], 0 for a visible one; or null
+  const T* prediction;   // [samples, prefix + patches, pixels]
+  const T* images;       // [samples, height, width, channels]
+  const int32_t* place;  // [samples, patches]
   PatchSizes sizes;
-  int prefix, hidden;     // hidden: of each sample
+  int prefix, hidden;  // hidden: of each sample
   bool normalize;
 };
 template <class T>
 struct PatchLossBackward {
-  T* dprediction;        // [samples, prefix + patches, pixels]: 0 for what is not compared
-  const Acc<T>* dloss;   // [1]
+  T* dprediction;       // [samples, prefix + patches, pixels]: 0 for what is not compared
+  const Acc<T>* dloss;  // [1]
   const T *prediction, *images;
   const int32_t* place;
   PatchSizes sizes;
@@ -86,5 +93,16 @@ template <class T>
 void run(Cpu, PatchLossForward<T>);
 template <class T>
 void run(Cpu, PatchLossBackward<T>);
+#if defined(HAS_CUDA)
+void run(Cuda, DrawMask);
+template <class T>
+void run(Cuda, GatherPatches<T>);
+template <class T>
+void run(Cuda, GatherPatchesBackward<T>);
+template <class T>
+void run(Cuda, PatchLossForward<T>);
+template <class T>
+void run(Cuda, PatchLossBackward<T>);
+#endif
 
 }  // namespace autodidact

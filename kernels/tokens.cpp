@@ -121,18 +121,16 @@ void run(Cpu, EmbedTokensBackward<T> p) {
       for (int64_t n = begin; n < end; ++n)
         std::copy_n(p.dy + (n * tokens + s.prefix) * C, s.kept * C, p.dx + n * s.kept * C);
     });
-  sum_over_samples<T>(
-      p.dclass_token, p.dpos, s, [&](int64_t n, Acc<T>* token, Acc<T>* pos) {
-        const T* dy = p.dy + n * tokens * C;
-        if (token) accumulate(token, dy, s.channels);
-        if (!pos) return;
-        if (s.prefix) accumulate(pos, dy, s.channels);
-        for (int i = 0; i < s.patches; ++i) {
-          const int place = p.place ? p.place[n * s.patches + i] : i;
-          if (place >= 0)
-            accumulate(pos + (s.prefix + i) * C, dy + (s.prefix + place) * C, s.channels);
-        }
-      });
+  sum_over_samples<T>(p.dclass_token, p.dpos, s, [&](int64_t n, Acc<T>* token, Acc<T>* pos) {
+    const T* dy = p.dy + n * tokens * C;
+    if (token) accumulate(token, dy, s.channels);
+    if (!pos) return;
+    if (s.prefix) accumulate(pos, dy, s.channels);
+    for (int i = 0; i < s.patches; ++i) {
+      const int place = p.place ? p.place[n * s.patches + i] : i;
+      if (place >= 0) accumulate(pos + (s.prefix + i) * C, dy + (s.prefix + place) * C, s.channels);
+    }
+  });
 }
 
 template <class T>

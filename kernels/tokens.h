@@ -1,7 +1,8 @@
 // The tokens of a Vision Transformer (Dosovitskiy et al. 2021) and of a masked autoencoder (He et
 // al. 2022), each arranged in one pass: class token and positions beside the visible patches, and
 // mask tokens and positions where patches were hidden. `prefix` is 1 with a class token, else 0;
-// visible and place as kernels/patches.h draws them.
+// visible and place as kernels/patches.h draws them. On CUDA the
+// sums for the tokens need a workspace (device_scratch.h): 2 KiB a channel.
 #pragma once
 #include "kernels/types.h"
 
@@ -23,7 +24,7 @@ struct EmbedTokens {
 };
 template <class T>
 struct EmbedTokensBackward {
-  T* dx;                 // [samples, kept, channels]
+  T* dx;  // [samples, kept, channels]
   Acc<T>*dclass_token, *dpos;
   const T* dy;           // [samples, prefix + kept, channels]
   const int32_t* place;  // [samples, patches], or null
@@ -43,10 +44,10 @@ struct Unshuffle {
 };
 template <class T>
 struct UnshuffleBackward {
-  T* dx;                      // [samples, prefix + kept, channels]
+  T* dx;  // [samples, prefix + kept, channels]
   Acc<T>*dmask_token, *dpos;
-  const T* dy;                // [samples, prefix + patches, channels]
-  const int32_t* place;       // [samples, patches]
+  const T* dy;           // [samples, prefix + patches, channels]
+  const int32_t* place;  // [samples, patches]
   TokenSizes sizes;
 };
 
@@ -58,5 +59,15 @@ template <class T>
 void run(Cpu, Unshuffle<T>);
 template <class T>
 void run(Cpu, UnshuffleBackward<T>);
+#if defined(HAS_CUDA)
+template <class T>
+void run(Cuda, EmbedTokens<T>);
+template <class T>
+void run(Cuda, EmbedTokensBackward<T>);
+template <class T>
+void run(Cuda, Unshuffle<T>);
+template <class T>
+void run(Cuda, UnshuffleBackward<T>);
+#endif
 
 }  // namespace autodidact

@@ -1,6 +1,6 @@
 // The masked autoencoder (He et al. 2022, figure 1): the encoder sees the visible patches alone, a
-// small decoder sees mask tokens at the places of the others and rebuilds their pixels. The names of
-// the released code.
+// small decoder sees mask tokens at the places of the others and rebuilds their pixels. The names
+// of the released code.
 #pragma once
 #include <memory>
 #include "models/vit.h"
@@ -52,8 +52,8 @@ struct MaskedAutoencoder {
 };
 
 // What a masked autoencoder's file holds beside its encoder.
-inline const std::vector<std::string> kDecoderModules = {
-    "mask_token",     "decoder_pos_embed", "decoder_embed",
-    "decoder_blocks", "decoder_norm",      "decoder_pred"};
+inline const std::vector<std::string> kDecoderModules = {"mask_token",    "decoder_pos_embed",
+                                                         "decoder_embed", "decoder_blocks",
+                                                         "decoder_norm",  "decoder_pred"};
 
 }  // namespace autodidact

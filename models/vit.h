@@ -21,6 +21,10 @@ inline Linear xavier_linear(int in, int out, Rng& rng) {
 // position / 10000^(i / (channels / 4)).   [1, prefix + rows cols, channels], channels % 4 == 0
 Tensor sincos_positions(int rows, int cols, int channels, int prefix);
 
+// Positions of a square grid for another one, by PyTorch's bicubic interpolation (its a = -0.75,
+// edges not aligned); a class token's row stays.   pos: f32 [1, (1 +) n n, C]; tokens: (1 +) m m
+Tensor interpolated_positions(const Tensor& pos, int tokens);
+
 struct SelfAttention {  // figure 1, right: "Multi-Head Attention"
   Linear qkv, proj;
   int heads;

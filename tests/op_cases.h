@@ -52,8 +52,9 @@ OpFamily reduce_cases();
 OpFamily shape_cases();
 
 inline std::vector<OpFamily> all_families() {
-  return {attention_cases(), contrastive_cases(), conv_cases(), elementwise_cases(), linear_cases(),
-          loss_cases(),      norm_cases(),        pool_cases(), reduce_cases(),      shape_cases()};
+  return {attention_cases(), contrastive_cases(), conv_cases(), elementwise_cases(),
+          linear_cases(),    loss_cases(),        norm_cases(), patches_cases(),
+          pool_cases(),      reduce_cases(),      shape_cases()};
 }
 
 }  // namespace autodidact

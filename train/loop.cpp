@@ -1,4 +1,5 @@
 #include "train/loop.h"
+#include <bit>
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -152,6 +153,7 @@ class Loop {
     auto begin = Clock::now();
     double training_seconds = 0;
     int64_t images = 0, total = keys_.epochs * per_epoch_;
+    if (step_ == 0) keep_pictures();
     while (!signals.stop() && (step_ < total || test_due_)) {
       if (!test_due_) {
         auto step_begin = Clock::now();
@@ -172,6 +174,8 @@ class Loop {
         write_line(lines, m, training_seconds);
         test_due_ = false;
       }
+      const int64_t epoch = step_ / per_epoch_;
+      if (epoch_ends() && (std::has_single_bit(uint64_t(epoch)) || step_ == total)) keep_pictures();
       bool due = keys_.checkpoint_every ? step_ % keys_.checkpoint_every == 0 : epoch_ends();
       if (signals.take_checkpoint_request() || due || step_ == total) save(lines);
       t.progress.update(step_ * keys_.batch_size, total * keys_.batch_size, headline());
@@ -191,6 +195,14 @@ class Loop {
 
  private:
   bool epoch_ends() const { return step_ % per_epoch_ == 0; }
+
+  void keep_pictures() {
+    if (!t.test) return;
+    Frozen frozen(t.parameters);
+    set_training(t.method, false);
+    t.method.keep_pictures(*t.test, step_ / per_epoch_, t.run.file("reconstructions"));
+    enter_training(t);
+  }
 
   void resume() {
     if (!t.last) return;

@@ -34,6 +34,10 @@ class Method {
   // One pass over untouched pictures with the tape off and layers in evaluation mode (the loop sees
   // to both). `stop` is asked before every batch; empty: it said yes.
   virtual Metrics evaluate(Loader& pictures, const std::function<bool()>& stop) = 0;
+  // At the start, and after epochs 1, 2, 4, 8, .. and the last: what a person would look at,
+  // written into the folder. The tape is off, as in evaluate.
+  virtual void keep_pictures(const Dataset& /*test*/, int64_t /*epoch*/,
+                             const std::string& /*folder*/) {}
   // What judging and predicting see.
   virtual Encoder& encoder() = 0;
   virtual Tensor logits(const Tensor& images) const = 0;  // [N, outputs()], where there are any

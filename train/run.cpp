@@ -51,6 +51,20 @@ class BadFileList {
   std::set<std::string> known_;
 };
 
+// Positions of another grid than the network's, in a file, become those of its own.
+void fit_positions(const std::vector<NamedTensor>& network, TensorFile& file, std::string& notes) {
+  for (const NamedTensor& t : network) {
+    auto found = file.tensors.find(t.name);
+    if (!t.name.ends_with("pos_embed") || found == file.tensors.end()) continue;
+    const Shape from = found->second.shape, to = t.tensor->shape;
+    if (from == to || from.rank() != 3 || from[2] != to[2]) continue;
+    found->second = interpolated_positions(found->second, to[1]);
+    std::ostringstream line;
+    line << t.name << ": interpolated from " << from[1] << " to " << to[1] << " positions\n";
+    notes += line.str();
+  }
+}
+
 // Everything a run is made of, in the order in which it depends on itself.
 struct Assembly {
   Recipe recipe;
@@ -118,6 +132,7 @@ struct Assembly {
              });
     });
     heads.push_back("fc_norm");
+    fit_positions(named_tensors(method->encoder()), file, data.notes);
     load_strict(*method, file, {.may_be_missing = heads}, path, &parameters);
   }
 
@@ -245,7 +260,15 @@ std::string outputs_fact(const std::vector<std::string>& names) {
   return nlohmann::json(names).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-LoadedMethod load_method(const std::string& path, bool untrained) {
+RunKeys run_keys(const LoadedMethod& loaded) {
+  // A recipe's keys are read once: these from another copy.
+  Recipe recipe = Recipe::parse(loaded.checkpoint.facts.at("recipe"), loaded.name);
+  RunKeys keys;
+  recipe.read(keys);
+  return keys;
+}
+
+LoadedMethod load_method(const std::string& path, bool untrained, int side_wanted) {
   LoadedMethod loaded;
   std::string file = find_checkpoint(path);
   loaded.checkpoint = read_checkpoint(file);
@@ -260,6 +283,8 @@ LoadedMethod load_method(const std::string& path, bool untrained) {
   auto [end, error] = std::from_chars(side.data(), side.data() + side.size(), loaded.side);
   if (error != std::errc() || end != side.data() + side.size() || loaded.side < 1)
     fail(ErrorKind::checkpoint, file, ": its side must be a number of pixels, got ", side);
+  const int side_then = loaded.side;
+  if (side_wanted) loaded.side = side_wanted;
   try {
     loaded.recipe = Recipe::parse(fact("recipe"), file);
     RunKeys keys;
@@ -269,11 +294,12 @@ LoadedMethod load_method(const std::string& path, bool untrained) {
         make_method(loaded.name, loaded.recipe,
                     {loaded.side, outputs_of(fact("outputs")), uint64_t(keys.seed)}, Dtype::f32);
   } catch (const Error& e) {
-    if (e.kind != ErrorKind::usage) throw;
+    if (e.kind != ErrorKind::usage || loaded.side != side_then) throw;
     fail(ErrorKind::checkpoint, file, ": what it says of its network is unsound: ", e.what());
   }
-  if (!untrained)
-    load_strict(*loaded.method, loaded.checkpoint.file, {.may_be_extra = {"optimizer"}}, file);
+  if (untrained) return loaded;
+  fit_positions(named_tensors(*loaded.method), loaded.checkpoint.file, loaded.notes);
+  load_strict(*loaded.method, loaded.checkpoint.file, {.may_be_extra = {"optimizer"}}, file);
   return loaded;
 }
 

@@ -56,10 +56,14 @@ struct LoadedMethod {
   Checkpoint checkpoint;
   int side = 0;  // of its pictures
   int64_t seed = 1;
+  std::string notes;  // a line for people where positions were interpolated
 };
 // path: a checkpoint or a run directory. untrained: the weights the run began with instead of the
-// checkpoint's.
-LoadedMethod load_method(const std::string& path, bool untrained = false);
+// checkpoint's. side: of the pictures, where it is to be another than the run's: positions are
+// interpolated.
+LoadedMethod load_method(const std::string& path, bool untrained = false, int side = 0);
+// What the recipe inside a checkpoint says of the run.
+RunKeys run_keys(const LoadedMethod& loaded);
 
 // The fact `outputs` of a checkpoint: names as a JSON list.
 std::string outputs_fact(const std::vector<std::string>& names);

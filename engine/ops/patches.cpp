@@ -48,16 +48,16 @@ Tensor gather_patches(const Tensor& images, int patch, const PatchMask& mask) {
     run(queue, GatherPatches<T>{ptr<T>(y), ptr<const T>(images), ptr<const int32_t>(mask.visible),
                                 s, kept});
   });
-  return record("gather_patches", y, {images},
-                [place = mask ? save(mask.place) : Saved({}), s, kept](const Tensor& dy,
-                                                                      GradSlots& d) {
-                  Tensor dimages = d.activation(0);
-                  if (!dimages) return;
-                  dispatch(dy, [&]<class T>(auto queue, T) {
-                    run(queue, GatherPatchesBackward<T>{ptr<T>(dimages), ptr<const T>(dy),
-                                                        ptr<const int32_t>(*place), s, kept});
-                  });
-                });
+  return record(
+      "gather_patches", y, {images},
+      [place = mask ? save(mask.place) : Saved({}), s, kept](const Tensor& dy, GradSlots& d) {
+        Tensor dimages = d.activation(0);
+        if (!dimages) return;
+        dispatch(dy, [&]<class T>(auto queue, T) {
+          run(queue, GatherPatchesBackward<T>{ptr<T>(dimages), ptr<const T>(dy),
+                                              ptr<const int32_t>(*place), s, kept});
+        });
+      });
 }
 
 Tensor embed_tokens(const Tensor& x, const Tensor& class_token, const Tensor& pos,
@@ -72,9 +72,8 @@ Tensor embed_tokens(const Tensor& x, const Tensor& class_token, const Tensor& po
         " visible patches, got ", x.shape);
   check(!class_token || class_token.size() == s.channels, "embed_tokens: class_token must have ",
         s.channels, " numbers, got ", class_token.shape);
-  check(pos.size() == int64_t(s.prefix + s.patches) * s.channels,
-        "embed_tokens: pos must be of ", s.prefix + s.patches, " tokens of ", s.channels, ", got ",
-        pos.shape);
+  check(pos.size() == int64_t(s.prefix + s.patches) * s.channels, "embed_tokens: pos must be of ",
+        s.prefix + s.patches, " tokens of ", s.channels, ", got ", pos.shape);
   Tensor y = empty({s.samples, s.prefix + s.kept, s.channels}, x.dtype, x.device());
   dispatch(x, [&]<class T>(auto queue, T) {
     run(queue, EmbedTokens<T>{ptr<T>(y), ptr<const T>(x), ptr<const T>(class_token),
@@ -84,9 +83,9 @@ Tensor embed_tokens(const Tensor& x, const Tensor& class_token, const Tensor& po
                 [place = mask ? save(mask.place) : Saved({}), s](const Tensor& dy, GradSlots& d) {
                   Tensor dx = d.activation(0), dtoken = d.weight(1), dpos = d.weight(2);
                   dispatch(dy, [&]<class T>(auto queue, T) {
-                    run(queue, EmbedTokensBackward<T>{ptr<T>(dx), ptr<Acc<T>>(dtoken),
-                                                      ptr<Acc<T>>(dpos), ptr<const T>(dy),
-                                                      ptr<const int32_t>(*place), s});
+                    run(queue,
+                        EmbedTokensBackward<T>{ptr<T>(dx), ptr<Acc<T>>(dtoken), ptr<Acc<T>>(dpos),
+                                               ptr<const T>(dy), ptr<const int32_t>(*place), s});
                   });
                 });
 }
@@ -113,9 +112,9 @@ Tensor unshuffle(const Tensor& x, const Tensor& mask_token, const Tensor& pos,
                 [place = save(mask.place), s](const Tensor& dy, GradSlots& d) {
                   Tensor dx = d.activation(0), dtoken = d.weight(1), dpos = d.weight(2);
                   dispatch(dy, [&]<class T>(auto queue, T) {
-                    run(queue, UnshuffleBackward<T>{ptr<T>(dx), ptr<Acc<T>>(dtoken),
-                                                    ptr<Acc<T>>(dpos), ptr<const T>(dy),
-                                                    ptr<const int32_t>(*place), s});
+                    run(queue,
+                        UnshuffleBackward<T>{ptr<T>(dx), ptr<Acc<T>>(dtoken), ptr<Acc<T>>(dpos),
+                                             ptr<const T>(dy), ptr<const int32_t>(*place), s});
                   });
                 });
 }
@@ -131,7 +130,8 @@ Tensor patch_loss(const Tensor& prediction, const Tensor& images, int patch, con
         "patch_loss: prediction must be ", Shape{s.samples, s.patches(), s.pixels()},
         ", after a class token or alone, got ", shape);
   check(!images.node, "patch_loss: images get no gradient: detach them");
-  check(!each || (each->shape == Shape{s.samples, s.patches()} && each->dtype == acc(prediction.dtype)),
+  check(!each ||
+            (each->shape == Shape{s.samples, s.patches()} && each->dtype == acc(prediction.dtype)),
         "patch_loss: each must be ", Shape{s.samples, s.patches()}, ", got ",
         each ? each->shape : Shape{});
   const int hidden = s.patches() - mask.kept();

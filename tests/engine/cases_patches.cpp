@@ -129,94 +129,94 @@ auto loss_definition(int side, int patch, int kept, bool normalize) {
 }  // namespace
 
 OpFamily patches_cases() {
-  return {{
-              {.op = "gather_patches",
-               .sizes = {{{1, 2, 2, 1}}, {{3, 8, 6, 3}}, {{2, 32, 32, 3}}},
-               .call = [](auto& v) { return gather_patches(v[0], 2); },
-               .definition = gather_definition(2, -1)},
-              {.op = "gather_patches",
-               .sizes = {{{1, 4, 4, 1}}, {{19, 12, 8, 3}}, {{0, 8, 8, 3}}},
-               .call =
-                   [](auto& v) {
-                     const Shape& s = v[0].shape;
-                     return gather_patches(v[0], 2, mask_of(s[0], s[1] / 2 * (s[2] / 2), 3));
-                   },
-               .definition = gather_definition(2, 3)},
-              {.op = "embed_tokens",
-               .sizes = {{{1, 1, 1}, {1, 1}}, {{3, 5, 7}, {5, 7}}, {{20, 16, 40}, {1, 16, 40}}},
-               .call = [](auto& v) { return embed_tokens(v[0], {}, v[1]); },
-               .parameters = {1},
-               .definition = embed_definition(-1)},
-              {.op = "embed_tokens",
-               .sizes = {{{1, 1, 1}, {10, 1}, {1}}, {{3, 5, 7}, {1, 10, 7}, {1, 1, 7}},
-                         {{35, 3, 24}, {10, 24}, {24}}},
-               .call =
-                   [](auto& v) {
-                     return embed_tokens(v[0], v[2], v[1],
-                                         mask_of(v[0].shape[0], 9, v[0].shape[1]));
-                   },
-               .parameters = {1},
-               .definition = embed_definition(9)},
-              {.op = "unshuffle",
-               .sizes = {{{1, 4, 1}, {1}, {10, 1}}, {{3, 4, 7}, {1, 1, 7}, {1, 10, 7}},
-                         {{35, 4, 24}, {24}, {10, 24}}},
-               .call =
-                   [](auto& v) { return unshuffle(v[0], v[1], v[2], mask_of(v[0].shape[0], 9, 3)); },
-               .parameters = {2},
-               .definition = unshuffle_definition(9, 3)},
-              {.op = "unshuffle",  // no class token
-               .sizes = {{{2, 3, 8}, {8}, {12, 8}}},
-               .call =
-                   [](auto& v) {
-                     return unshuffle(v[0], v[1], v[2], mask_of(v[0].shape[0], 12, 3));
-                   },
-               .parameters = {2},
-               .definition = unshuffle_definition(12, 3)},
-              {.op = "patch_loss",
-               .sizes = {{{1, 9, 4}}, {{3, 9, 12}}, {{18, 10, 12}}},
-               .call = loss_call(6, 2, 4, false),
-               .definition = loss_definition(6, 2, 4, false)},
-              {.op = "patch_loss",
-               .sizes = {{{1, 9, 4}}, {{5, 10, 12}}},
-               .call = loss_call(6, 2, 4, true),
-               .definition = loss_definition(6, 2, 4, true)},
-          },
-          {
-              {"gather_patches",
-               {{2, 5, 6, 3}},
-               [](auto& v) { return gather_patches(v[0], 2); },
-               "gather_patches: the patch must divide height and width, got 2 for [2, 5, 6, 3]"},
-              {"gather_patches",
-               {{2, 4, 6, 3}},
-               [](auto& v) { return gather_patches(v[0], 2, mask_of(2, 4, 1)); },
-               "gather_patches: the mask must be of [2, 6] patches, got [2, 4]"},
-              {"embed_tokens",
-               {{2, 5, 6}, {6, 6}},
-               [](auto& v) { return embed_tokens(v[0], {}, v[1]); },
-               "embed_tokens: pos must be of 5 tokens of 6, got [6, 6]"},
-              {"embed_tokens",
-               {{2, 5, 6}, {5}, {6, 6}},
-               [](auto& v) { return embed_tokens(v[0], v[1], v[2]); },
-               "embed_tokens: class_token must have 6 numbers, got [5]"},
-              {"embed_tokens",
-               {{2, 5, 6}, {9, 6}},
-               [](auto& v) { return embed_tokens(v[0], {}, v[1], mask_of(2, 9, 4)); },
-               "embed_tokens: x must have the 4 visible patches, got [2, 5, 6]"},
-              {"unshuffle",
-               {{2, 6, 6}, {6}, {9, 6}},
-               [](auto& v) { return unshuffle(v[0], v[1], v[2], mask_of(2, 9, 4)); },
-               "unshuffle: x must have the 4 visible patches, after a class token or alone, got "
-               "[2, 6, 6]"},
-              {"unshuffle",
-               {{2, 5, 6}, {6}, {9, 6}},
-               [](auto& v) { return unshuffle(v[0], v[1], v[2], mask_of(2, 9, 4)); },
-               "unshuffle: pos must be of 10 tokens of 6, got [9, 6]"},
-              {"patch_loss",
-               {{2, 9, 11}},
-               loss_call(6, 2, 4, false),
-               "patch_loss: prediction must be [2, 9, 8], after a class token or alone, got "
-               "[2, 9, 11]"},
-          }};
+  return {
+      {
+          {.op = "gather_patches",
+           .sizes = {{{1, 2, 2, 1}}, {{3, 8, 6, 3}}, {{2, 32, 32, 3}}},
+           .call = [](auto& v) { return gather_patches(v[0], 2); },
+           .definition = gather_definition(2, -1)},
+          {.op = "gather_patches",
+           .sizes = {{{1, 4, 4, 1}}, {{19, 12, 8, 3}}, {{0, 8, 8, 3}}},
+           .call =
+               [](auto& v) {
+                 const Shape& s = v[0].shape;
+                 return gather_patches(v[0], 2, mask_of(s[0], s[1] / 2 * (s[2] / 2), 3));
+               },
+           .definition = gather_definition(2, 3)},
+          {.op = "embed_tokens",
+           .sizes = {{{1, 1, 1}, {1, 1}}, {{3, 5, 7}, {5, 7}}, {{20, 16, 40}, {1, 16, 40}}},
+           .call = [](auto& v) { return embed_tokens(v[0], {}, v[1]); },
+           .parameters = {1},
+           .definition = embed_definition(-1)},
+          {.op = "embed_tokens",
+           .sizes = {{{1, 1, 1}, {10, 1}, {1}},
+                     {{3, 5, 7}, {1, 10, 7}, {1, 1, 7}},
+                     {{35, 3, 24}, {10, 24}, {24}}},
+           .call =
+               [](auto& v) {
+                 return embed_tokens(v[0], v[2], v[1], mask_of(v[0].shape[0], 9, v[0].shape[1]));
+               },
+           .parameters = {1},
+           .definition = embed_definition(9)},
+          {.op = "unshuffle",
+           .sizes = {{{1, 4, 1}, {1}, {10, 1}},
+                     {{3, 4, 7}, {1, 1, 7}, {1, 10, 7}},
+                     {{35, 4, 24}, {24}, {10, 24}}},
+           .call =
+               [](auto& v) { return unshuffle(v[0], v[1], v[2], mask_of(v[0].shape[0], 9, 3)); },
+           .parameters = {2},
+           .definition = unshuffle_definition(9, 3)},
+          {.op = "unshuffle",  // no class token
+           .sizes = {{{2, 3, 8}, {8}, {12, 8}}},
+           .call =
+               [](auto& v) { return unshuffle(v[0], v[1], v[2], mask_of(v[0].shape[0], 12, 3)); },
+           .parameters = {2},
+           .definition = unshuffle_definition(12, 3)},
+          {.op = "patch_loss",
+           .sizes = {{{1, 9, 4}}, {{3, 9, 12}}, {{18, 10, 12}}},
+           .call = loss_call(6, 2, 4, false),
+           .definition = loss_definition(6, 2, 4, false)},
+          {.op = "patch_loss",
+           .sizes = {{{1, 9, 4}}, {{5, 10, 12}}},
+           .call = loss_call(6, 2, 4, true),
+           .definition = loss_definition(6, 2, 4, true)},
+      },
+      {
+          {"gather_patches",
+           {{2, 5, 6, 3}},
+           [](auto& v) { return gather_patches(v[0], 2); },
+           "gather_patches: the patch must divide height and width, got 2 for [2, 5, 6, 3]"},
+          {"gather_patches",
+           {{2, 4, 6, 3}},
+           [](auto& v) { return gather_patches(v[0], 2, mask_of(2, 4, 1)); },
+           "gather_patches: the mask must be of [2, 6] patches, got [2, 4]"},
+          {"embed_tokens",
+           {{2, 5, 6}, {6, 6}},
+           [](auto& v) { return embed_tokens(v[0], {}, v[1]); },
+           "embed_tokens: pos must be of 5 tokens of 6, got [6, 6]"},
+          {"embed_tokens",
+           {{2, 5, 6}, {5}, {6, 6}},
+           [](auto& v) { return embed_tokens(v[0], v[1], v[2]); },
+           "embed_tokens: class_token must have 6 numbers, got [5]"},
+          {"embed_tokens",
+           {{2, 5, 6}, {9, 6}},
+           [](auto& v) { return embed_tokens(v[0], {}, v[1], mask_of(2, 9, 4)); },
+           "embed_tokens: x must have the 4 visible patches, got [2, 5, 6]"},
+          {"unshuffle",
+           {{2, 6, 6}, {6}, {9, 6}},
+           [](auto& v) { return unshuffle(v[0], v[1], v[2], mask_of(2, 9, 4)); },
+           "unshuffle: x must have the 4 visible patches, after a class token or alone, got "
+           "[2, 6, 6]"},
+          {"unshuffle",
+           {{2, 5, 6}, {6}, {9, 6}},
+           [](auto& v) { return unshuffle(v[0], v[1], v[2], mask_of(2, 9, 4)); },
+           "unshuffle: pos must be of 10 tokens of 6, got [9, 6]"},
+          {"patch_loss",
+           {{2, 9, 11}},
+           loss_call(6, 2, 4, false),
+           "patch_loss: prediction must be [2, 9, 8], after a class token or alone, got "
+           "[2, 9, 11]"},
+      }};
 }
 
 }  // namespace autodidact

@@ -55,7 +55,7 @@ static int run(int argc, char** argv) {
   app.get_formatter()->column_width(34);
   Common common;
   for (auto add : {add_bench, add_data, add_demo, add_doctor, add_embed, add_evaluate, add_export,
-                   add_import, add_inspect, add_predict, add_recipes, add_train})
+                   add_import, add_inspect, add_predict, add_recipes, add_reconstruct, add_train})
     add(app, common);
   try {
     app.parse(argc, argv);

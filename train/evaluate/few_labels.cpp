@@ -92,8 +92,8 @@ Finetune finetune(const LoadedMethod& pretrained, const std::string& checkpoint,
   for (const LabelledSets::Count& count : sets.counts) {
     Recipe recipe;
     // The network and its pictures as they were; what concerns the training is set below.
-    for (const char* key :
-         {"model", "width", "groups", "imagenet_stem", "normalization", "crop_padding", "flip"})
+    for (const char* key : {"model", "width", "groups", "imagenet_stem", "patch_size", "depth",
+                            "heads", "pool", "positions", "normalization", "crop_padding", "flip"})
       if (const Recipe::Value* value = pretrained.recipe.find(key)) recipe.set(key, *value);
     recipe.set("image_size", int64_t(pretrained.side));
     recipe.set("data", data.source);

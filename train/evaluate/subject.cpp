@@ -6,14 +6,6 @@
 namespace autodidact {
 namespace {
 
-// A recipe's keys are read once: this reads those of the run from another copy.
-RunKeys keys_of(const LoadedMethod& loaded) {
-  Recipe recipe = Recipe::parse(loaded.checkpoint.facts.at("recipe"), loaded.name);
-  RunKeys keys;
-  recipe.read(keys);
-  return keys;
-}
-
 void refuse_training_pictures(const std::string& test, const std::string& data,
                               const DatasetPtr& test_pictures, const DatasetPtr& train) {
   const NamedSplit named = named_split(test);
@@ -32,14 +24,14 @@ Subject subject_of(LoadedMethod& loaded) {
 }
 
 DatasetPtr training_pictures(const LoadedMethod& loaded) {
-  const RunKeys keys = keys_of(loaded);
+  const RunKeys keys = run_keys(loaded);
   return open_training_split(keys.data, {.side = loaded.side, .size = keys.train_size});
 }
 
 OpenedSubject open_subject(const SubjectRequest& request) {
   OpenedSubject o;
   o.loaded = load_method(request.checkpoint, request.untrained);
-  const RunKeys keys = keys_of(o.loaded);
+  const RunKeys keys = run_keys(o.loaded);
   o.seed = uint64_t(keys.seed);
   if (request.untrained && request.seed >= 0) {
     o.seed = uint64_t(request.seed);
