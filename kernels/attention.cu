@@ -1,7 +1,7 @@
-// Attention on CUDA. A warp has one row of its own (a query, or in the pass for dk and dv a key) and
-// meets the rows of the other kind 32 at a time, staged in shared memory: a lane takes one of them
-// for the dot products, then some of the channels for the sums. Nothing of tokens x tokens is in
-// memory, and no sum depends on which warp comes first.
+// Attention on CUDA. A warp has one row of its own (a query, or in the pass for dk and dv a key)
+// and meets the rows of the other kind 32 at a time, staged in shared memory: a lane takes one of
+// them for the dot products, then some of the channels for the sums. Nothing of tokens x tokens is
+// in memory, and no sum depends on which warp comes first.
 #include <algorithm>
 #include <stdexcept>
 #include <string>

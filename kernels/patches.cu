@@ -13,7 +13,8 @@ __device__ __forceinline__ int64_t thread_index() {
 }
 template <class... P, class... A>
 void launch_elements(Cuda queue, int64_t count, void (*kernel)(P...), A... arguments) {
-  if (count > 0) launch(queue, unsigned(div_up(count, kThreads)), kThreads, 0, kernel, arguments...);
+  if (count > 0)
+    launch(queue, unsigned(div_up(count, kThreads)), kThreads, 0, kernel, arguments...);
 }
 
 // place = 0 for the `kept` patches with the smallest keys, -1 for the others. A block takes

@@ -13,7 +13,8 @@ __device__ __forceinline__ int64_t thread_index() {
 }
 template <class... P, class... A>
 void launch_elements(Cuda queue, int64_t count, void (*kernel)(P...), A... arguments) {
-  if (count > 0) launch(queue, unsigned(div_up(count, kThreads)), kThreads, 0, kernel, arguments...);
+  if (count > 0)
+    launch(queue, unsigned(div_up(count, kThreads)), kThreads, 0, kernel, arguments...);
 }
 
 template <class T>
@@ -46,7 +47,8 @@ __global__ void unshuffle_kernel(Unshuffle<T> p) {
   int64_t c = i % s.channels, t = i / s.channels % tokens, n = i / s.channels / tokens;
   int64_t from = t < s.prefix ? 0 : s.prefix + p.place[n * s.patches + t - s.prefix];
   bool hidden = t >= s.prefix && from < s.prefix;
-  float x = float(hidden ? p.mask_token[c] : p.x[(n * (s.prefix + s.kept) + from) * s.channels + c]);
+  float x =
+      float(hidden ? p.mask_token[c] : p.x[(n * (s.prefix + s.kept) + from) * s.channels + c]);
   p.y[i] = T(x + p.pos[t * s.channels + c]);
 }
 
@@ -146,8 +148,7 @@ void run(Cuda queue, UnshuffleBackward<T> p) {
   if (p.dx)
     launch_elements(queue, int64_t(s.samples) * tokens * s.channels, unshuffle_dx_kernel<T>, p);
   if (p.dmask_token) sum_token(queue, p.dmask_token, p.dy, p.place, tokens, s);
-  if (p.dpos)
-    sum_positions(queue, p.dpos, p.dy, static_cast<const int32_t*>(nullptr), tokens, s);
+  if (p.dpos) sum_positions(queue, p.dpos, p.dy, static_cast<const int32_t*>(nullptr), tokens, s);
 }
 
 #define INSTANCES(T)                               \

@@ -147,10 +147,10 @@ void keep_reconstruction(const MaskedTraining& mae, const Dataset& data, int64_t
   std::vector<int64_t> indices;
   for (int i = 0; i < images.shape[0]; ++i) indices.push_back(i);
   const int patches = mae.model().patches();
-  Reconstruction r = reconstruct(
-      mae, images,
-      draw_mask(indices, patches, kept_patches(patches, mae.mask_ratio()), seed,
-                uint32_t(Stream::mask), 0));
+  Reconstruction r =
+      reconstruct(mae, images,
+                  draw_mask(indices, patches, kept_patches(patches, mae.mask_ratio()), seed,
+                            uint32_t(Stream::mask), 0));
   TensorFile file;
   file.tensors = {{"truth", r.truth}, {"rebuilt", r.rebuilt}, {"place", r.mask.place}};
   file.metadata = {{"epoch", std::to_string(epoch)},
@@ -189,8 +189,8 @@ ImageGrid over_epochs(const std::string& folder) {
                        "deviation of the visible ones";
     }
     const Tensor pasted = masked(truth, mask, patch, rebuilt), grey = masked(truth, mask, patch);
-    grid.column_heads.push_back(
-        fmt::format("{} · {:.4f}", file.metadata["epoch"], hidden_error(rebuilt, truth, mask, patch)));
+    grid.column_heads.push_back(fmt::format("{} · {:.4f}", file.metadata["epoch"],
+                                            hidden_error(rebuilt, truth, mask, patch)));
     for (int n = 0; n < truth.shape[0]; ++n) {
       const size_t row = size_t(n) * size_t(grid.columns);
       grid.cells[row + column + 1].image = image_of(pasted, n);

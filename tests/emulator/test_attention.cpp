@@ -41,8 +41,8 @@ TEST_CASE("attention.cu: backward as on the CPU") {
     check_device("attention backward", [&]<template <class> class B, class T>(auto queue, B<T>& b) {
       T* dqkv = b.out(3 * n);
       const T *of_dout = b.in(dout), *of_o = b.in(o), *of_qkv = b.in(qkv);
-      run(queue, AttentionBackward<T>{dqkv, of_dout, of_o, of_qkv, b.in_acc(lse), k.batch,
-                                      k.tokens, k.heads, k.dim});
+      run(queue, AttentionBackward<T>{dqkv, of_dout, of_o, of_qkv, b.in_acc(lse), k.batch, k.tokens,
+                                      k.heads, k.dim});
     });
   }
 }

@@ -16,8 +16,8 @@ Mask mask_of(int samples, int patches, int kept) {
   for (int n = 0; n < samples; ++n) indices.push_back(1000003 * int64_t(n) + 7);
   Mask m{std::vector<int32_t>(size_t(samples * kept)),
          std::vector<int32_t>(size_t(samples * patches))};
-  run(Cpu{}, DrawMask{m.visible.data(), m.place.data(), indices.data(), samples, patches, kept, 5,
-                      16, 3});
+  run(Cpu{},
+      DrawMask{m.visible.data(), m.place.data(), indices.data(), samples, patches, kept, 5, 16, 3});
   return m;
 }
 
@@ -27,20 +27,25 @@ struct Sizes {
 };
 const Sizes kSizes[] = {{1, 1, 2, 1, 1}, {3, 3, 2, 3, 4}, {2, 4, 4, 3, 4}, {5, 2, 3, 3, 0}};
 
-const TokenSizes kTokens[] = {{1, 1, 1, 1, 0}, {3, 9, 4, 7, 1}, {2, 16, 4, 40, 0}, {70, 4, 2, 8, 1}};
+const TokenSizes kTokens[] = {
+    {1, 1, 1, 1, 0}, {3, 9, 4, 7, 1}, {2, 16, 4, 40, 0}, {70, 4, 2, 8, 1}};
 
 }  // namespace
 
 TEST_CASE("patches.cu: a mask is the CPU's, for one block of patches and for more") {
-  for (auto [samples, patches, kept] :
-       {std::array{1, 1, 0}, {1, 1, 1}, {3, 64, 16}, {2, 33, 8}, {2, 600, 150}}) {
-    const Mask m = mask_of(samples, patches, kept);
+  struct Drawn {
+    int samples, patches, kept;
+  };
+  const Drawn cases[] = {{1, 1, 0}, {1, 1, 1}, {3, 64, 16}, {2, 33, 8}, {2, 600, 150}};
+  for (const Drawn& k : cases) {
+    const Mask m = mask_of(k.samples, k.patches, k.kept);
     check_device("mask", [&]<template <class> class B, class T>(auto queue, B<T>& b) {
       std::vector<int64_t> indices;
-      for (int n = 0; n < samples; ++n) indices.push_back(1000003 * int64_t(n) + 7);
-      int32_t* visible = b.template out_as<int32_t>(samples * kept);
-      int32_t* place = b.template out_as<int32_t>(samples * patches);
-      run(queue, DrawMask{visible, place, b.in_exact(indices), samples, patches, kept, 5, 16, 3});
+      for (int n = 0; n < k.samples; ++n) indices.push_back(1000003 * int64_t(n) + 7);
+      int32_t* visible = b.template out_as<int32_t>(k.samples * k.kept);
+      int32_t* place = b.template out_as<int32_t>(k.samples * k.patches);
+      run(queue,
+          DrawMask{visible, place, b.in_exact(indices), k.samples, k.patches, k.kept, 5, 16, 3});
       CHECK(std::equal(m.place.begin(), m.place.end(), place));
       CHECK(std::equal(m.visible.begin(), m.visible.end(), visible));
     });
@@ -91,15 +96,14 @@ TEST_CASE("patches.cu: the loss of the hidden patches and its gradient as on the
                                            b.in_exact(m.place), s, prefix, hidden, normalize});
           }
         });
-        check_device("patch loss backward",
-                     [&]<template <class> class B, class T>(auto queue, B<T>& b) {
-                       T* d = b.out(rows);
-                       const Acc<T>* dloss = b.in_acc(Values{0.75});
-                       const T *of_prediction = b.in(prediction), *of_images = b.in(images);
-                       run(queue, PatchLossBackward<T>{d, dloss, of_prediction, of_images,
-                                                       b.in_exact(m.place), s, prefix, hidden,
-                                                       normalize});
-                     });
+        check_device(
+            "patch loss backward", [&]<template <class> class B, class T>(auto queue, B<T>& b) {
+              T* d = b.out(rows);
+              const Acc<T>* dloss = b.in_acc(Values{0.75});
+              const T *of_prediction = b.in(prediction), *of_images = b.in(images);
+              run(queue, PatchLossBackward<T>{d, dloss, of_prediction, of_images,
+                                              b.in_exact(m.place), s, prefix, hidden, normalize});
+            });
       }
 }
 

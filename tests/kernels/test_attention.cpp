@@ -12,7 +12,7 @@ struct Case {
 };
 // 17 to 257 tokens; heads of 16 to 128 channels, and of no whole vector; several blocks of queries;
 // so many keys that a block has its least rows.
-const Case kCases[] = {{2, 17, 4, 32}, {1, 50, 3, 16},  {1, 65, 2, 64},  {1, 197, 1, 64},
+const Case kCases[] = {{2, 17, 4, 32},  {1, 50, 3, 16},  {1, 65, 2, 64},  {1, 197, 1, 64},
                        {1, 257, 1, 80}, {1, 33, 1, 128}, {1, 1700, 1, 5}, {3, 7, 2, 3}};
 }  // namespace
 
@@ -23,11 +23,10 @@ TEST_CASE("attention: every class, forward and backward") {
     Values qkv = random_values(3 * n, 1), dout = random_values(n, 2);
     check_kernel("attention", [&]<class T>(Buffers<T>& b) {
       T* o = b.out(n);
-      run(Cpu{}, AttentionForward<T>{o, b.out_acc(rows), b.in(qkv), k.batch, k.tokens, k.heads,
-                                     k.dim});
-      T* alone = b.out(n);
       run(Cpu{},
-          AttentionForward<T>{alone, nullptr, b.in(qkv), k.batch, k.tokens, k.heads, k.dim});
+          AttentionForward<T>{o, b.out_acc(rows), b.in(qkv), k.batch, k.tokens, k.heads, k.dim});
+      T* alone = b.out(n);
+      run(Cpu{}, AttentionForward<T>{alone, nullptr, b.in(qkv), k.batch, k.tokens, k.heads, k.dim});
     });
     Values o(static_cast<size_t>(n)), lse(static_cast<size_t>(rows));
     run(Cpu{}, AttentionForward<double>{o.data(), lse.data(), qkv.data(), k.batch, k.tokens,

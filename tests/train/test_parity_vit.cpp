@@ -96,8 +96,8 @@ struct Network {
     mask.place = full({batch, mae->patches()}, -1, Dtype::i32);
     for (int n = 0; n < batch; ++n)
       for (int i = 0; i < mask.kept(); ++i)
-        ptr<int32_t>(mask.place)[n * mae->patches() +
-                                 ptr<int32_t>(mask.visible)[n * mask.kept() + i]] = i;
+        ptr<int32_t>(
+            mask.place)[n * mae->patches() + ptr<int32_t>(mask.visible)[n * mask.kept() + i]] = i;
   }
   Tensor output() const { return classifier ? (*classifier)(images) : (*mae)(images, mask); }
   Tensor loss(const Tensor& out) const {
@@ -139,10 +139,9 @@ TEST_CASE("parity: ten AdamW steps of transformers end where PyTorch's end") {
   for (const Case& c : cases()) {
     CAPTURE(c.path.string());
     Network n(c, c.fact("steps_dtype") == "f64" ? Dtype::f64 : Dtype::f32);
-    Optimizer optimizer(n.parameters, {.rule = Rule::adamw,
-                                       .weight_decay = 0.05f,
-                                       .decay_scalars = false,
-                                       .beta2 = 0.95f});
+    Optimizer optimizer(
+        n.parameters,
+        {.rule = Rule::adamw, .weight_decay = 0.05f, .decay_scalars = false, .beta2 = 0.95f});
     Tensor losses = empty({10});
     for (int step = 0; step < 10; ++step) {
       Tensor loss = n.loss(n.output());

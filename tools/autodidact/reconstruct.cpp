@@ -102,8 +102,7 @@ void run_reconstruct(const Common& common, const Options& o) {
     linear = std::make_unique<LinearFill>(*train, loaded.side, 20000, mask, patch);
   }
   const Statistics statistics = o.true_statistics ? Statistics::truth : Statistics::visible;
-  Tensor pictures =
-      first_pictures(*data, measured, loaded.side, mae->normalization(), Dtype::f32);
+  Tensor pictures = first_pictures(*data, measured, loaded.side, mae->normalization(), Dtype::f32);
   Errors e;
   ImageGrid grid;
   grid.columns = 4;
@@ -128,7 +127,8 @@ void run_reconstruct(const Common& common, const Options& o) {
       e.linear += share * hidden_error(linear->fill(r.truth, mask, m, patch), r.truth, same, patch);
     if (m >= shown) continue;
     GridCell* cells = &grid.cells[size_t(m) * 4];
-    const Tensor grey = masked(r.truth, same, patch), pasted = masked(r.truth, same, patch, r.rebuilt);
+    const Tensor grey = masked(r.truth, same, patch),
+                 pasted = masked(r.truth, same, patch, r.rebuilt);
     const Tensor* columns[] = {&grey, &r.rebuilt, &pasted, &r.truth};
     for (int c = 0; c < 4; ++c) cells[c].image = image_of(*columns[c], 0);
     const int label = data->label(m);
@@ -140,15 +140,16 @@ void run_reconstruct(const Common& common, const Options& o) {
           ? "normalised pixels, shown with the HIDDEN patches' own mean and deviation (a leak)"
           : "normalised pixels, shown with the visible patches' mean and deviation";
   const std::string protocol = fmt::format(
-      "{}, {} of {} patches of {}x{} hidden; mean squared error of the hidden pixels in [0, 1] over "
+      "{}, {} of {} patches of {}x{} hidden; mean squared error of the hidden pixels in [0, 1] "
+      "over "
       "{} pictures, {} masks of seed {}{}",
       pixels, patches - kept, patches, patch, patch, measured, masks, o.seed,
       linear ? fmt::format("; linear guess of {} training pictures, ridge {:g}", linear->pictures(),
                            linear->ridge())
              : "");
-  std::string text = fmt::format(
-      "{}\n  {:<28} {:.5f}\n  {:<28} {:.5f}\n  {:<28} {:.5f}\n", subject.what, "reconstruction",
-      e.masked, "mean of the visible pixels", e.mean, "harmonic fill", e.harmonic);
+  std::string text = fmt::format("{}\n  {:<28} {:.5f}\n  {:<28} {:.5f}\n  {:<28} {:.5f}\n",
+                                 subject.what, "reconstruction", e.masked,
+                                 "mean of the visible pixels", e.mean, "harmonic fill", e.harmonic);
   if (linear) text += fmt::format("  {:<28} {:.5f}\n", "best linear guess", e.linear);
   auto object = result_object("reconstruct", o.seed, "cpu", protocol);
   object["masked_mse"] = e.masked;
@@ -192,7 +193,9 @@ void add_reconstruct(CLI::App& app, Common& common) {
       ->capture_default_str();
   c->add_option("--image-size", o->side, "pixels a side (default: the checkpoint's)")
       ->check(CLI::Range(1, 4096));
-  c->add_option("--count", o->shown, "pictures shown")->check(CLI::Range(1, 16))->capture_default_str();
+  c->add_option("--count", o->shown, "pictures shown")
+      ->check(CLI::Range(1, 16))
+      ->capture_default_str();
   c->add_option("--measure", o->measured, "pictures measured")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();

@@ -173,8 +173,7 @@ LinearFill::LinearFill(const Dataset& training, int side, int64_t pictures, cons
   }
   float* c = ptr<float>(covariance_);
   for (int i = 0; i < D; ++i)
-    for (int j = 0; j < D; ++j)
-      c[int64_t(i) * D + j] -= float(mean_[size_t(i)] * mean_[size_t(j)]);
+    for (int j = 0; j < D; ++j) c[int64_t(i) * D + j] -= float(mean_[size_t(i)] * mean_[size_t(j)]);
   for (double& m : mean_) m += 0.5;
 
   Tensor held = reshape(picture_rows(training, pictures_, pictures_ + kHeld, side),
@@ -210,7 +209,8 @@ Tensor LinearFill::fill(const Tensor& pictures, const std::vector<int>& hidden,
     for (int to : hidden) {
       double value = mean_[size_t(to)];
       for (int i = 0; i < n; ++i)
-        value += double(c[int64_t(to) * D + visible[size_t(i)]]) * b[size_t(r) * size_t(n) + size_t(i)];
+        value +=
+            double(c[int64_t(to) * D + visible[size_t(i)]]) * b[size_t(r) * size_t(n) + size_t(i)];
       p[r * D + to] = float(value);
     }
   });

@@ -12,8 +12,8 @@ namespace autodidact {
 // Every hidden pixel is the mean of the picture's visible ones, a channel each.
 Tensor mean_fill(const Tensor& pictures, const PatchMask& mask, int patch);
 
-// The hidden pixels solve Laplace's equation with the visible ones as boundary values (nothing flows
-// across the picture's border): the smoothest surface through what is seen. Successive
+// The hidden pixels solve Laplace's equation with the visible ones as boundary values (nothing
+// flows across the picture's border): the smoothest surface through what is seen. Successive
 // over-relaxation until no pixel moves by more than 1e-5.
 Tensor harmonic_fill(const Tensor& pictures, const PatchMask& mask, int patch);
 
