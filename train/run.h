@@ -68,9 +68,11 @@ struct LoadedMethod {
   bool untrained = false;  // its weights are initial ones instead of the checkpoint's
   int64_t seed = 1;        // of its initial weights
   int64_t samples = 0;     // of the split that it was trained on; 0: not known
+  std::string notes;       // a line for people where positions were interpolated
 };
-// path: a checkpoint or a run directory.
-LoadedMethod load_method(const std::string& path);
+// path: a checkpoint or a run directory. side: of the pictures, where it is to be another than the
+// run's: positions are interpolated.
+LoadedMethod load_method(const std::string& path, int side = 0);
 // The same network as it was before training, or would have been with another seed (-1: the run's).
 LoadedMethod load_untrained(const std::string& path, int64_t seed = -1);
 
