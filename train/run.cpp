@@ -170,10 +170,10 @@ struct Assembly {
     std::vector<std::string> heads = method->heads(), others = kDecoderModules;
     others.insert(others.end(), heads.begin(), heads.end());
     others.insert(others.end(), {method->encoder().head_name(), "norm", "fc_norm"});
-    std::set<std::string> ours;
-    for (const NamedTensor& t : named_tensors(method->encoder())) ours.insert(t.name);
+    std::set<std::string> of_encoder;
+    for (const NamedTensor& t : named_tensors(method->encoder())) of_encoder.insert(t.name);
     std::erase_if(start.file.tensors, [&](const auto& named) {
-      return !ours.count(named.first) &&
+      return !of_encoder.count(named.first) &&
              std::any_of(others.begin(), others.end(), [&](const std::string& module) {
                return named.first == module || named.first.rfind(module + ".", 0) == 0;
              });

@@ -14,8 +14,10 @@ for command in "${commands[@]}"; do
   # A folder's size is not known; an epoch is as good as many.
   [[ $command != *--recipe* ]] || command+=" --set image_size=32"
   [[ $command != train* ]] || command+=" --set epochs=1"
+  [[ $command != *-world-* ]] || command+=" --set train_size=160 --set test_size=40"
+  command=${command//--samples 1000/--samples 4}
   [[ $command != "evaluate linear"* ]] || command+=" --epochs 1"
   runs 0 "" $command
 done
-for made in runs/rotation runs/few; do "$program" inspect "$made" >/dev/null || complain "$made: no checkpoint"; done
+for made in runs/rotation runs/few runs/ttt; do "$program" inspect "$made" >/dev/null || complain "$made: no checkpoint"; done
 exit $bad
