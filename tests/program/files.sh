@@ -7,7 +7,7 @@ runs 0 '"command":"doctor"' doctor --json
 AUTODIDACT_ISA=plain runs 0 "class      plain" doctor
 AUTODIDACT_ISA=sse9 runs 2 "AUTODIDACT_ISA must be plain, avx2 or avx512, got sse9" doctor
 runs 0 "rotation-world-quick" recipes
-runs 0 '"recipes":[{"name":"rotation-cifar10"' recipes --json
+runs 0 '{"name":"rotation-cifar10","title":' recipes --json
 runs 0 'model = "resnet18"' recipes rotation-world-quick
 runs 2 "did you mean rotation-world-quick?" recipes rotation-world-quik
 runs 2 "did you mean rotation-world-" recipes rotation-wrld
@@ -52,7 +52,7 @@ for command in $(commands); do
 done
 
 # What is not there: named, with the nearest.
-"$program" >/dev/null 2>"$work/err"; [[ $? -eq 2 ]] && grep -qF "needs a subcommand: bench, data" "$work/err" || complain "no command: $(cat "$work/err")"
+"$program" >/dev/null 2>"$work/err"; [[ $? -eq 2 ]] && grep -qF "needs a subcommand: adapt, bench" "$work/err" || complain "no command: $(cat "$work/err")"
 runs 2 "got nonsense" nonsense
 runs 2 "did you mean evaluate?" evalute linear
 runs 2 "evaluate needs a subcommand: linear, knn, few-labels, finetune; got segment" evaluate segment

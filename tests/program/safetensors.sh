@@ -22,8 +22,8 @@ export PYTHONDONTWRITEBYTECODE=1
 # torchvision's ResNet-18: its weights become a checkpoint, and what is exported loads strictly; so does a run's own.
 "$python" tests/parity/files.py network "$work/theirs18"
 "$program" import "$work/theirs18" --model resnet18 --image-size 32 --set imagenet_stem=true --out "$work/ours18" >/dev/null
-"$program" export --checkpoint "$work/ours18" --out "$work/back18" >/dev/null
-"$python" tests/parity/files.py strict "$work/back18"
+"$program" export --checkpoint "$work/ours18" --out "$work/back18.safetensors" >/dev/null
+"$python" tests/parity/files.py strict "$work/back18.safetensors"
 "$program" train supervised -q --data "$work/x.npy,$work/y.npy" --init "$work/theirs18" --set model=resnet18 --set imagenet_stem=true \
   --set epochs=1 --set batch_size=32 --out "$work/run18" >/dev/null
 "$program" export --checkpoint "$work/run18" --out "$work/run18.safetensors" >/dev/null

@@ -123,7 +123,7 @@ runs 2 "imagenet_stem is for ResNet-18, -34 and -50" train rotation "${short[@]}
 runs 2 "groups is for GroupNorm" train rotation "${short[@]}" --set model=nin3 --set groups=4 --out "$work/none4"
 runs 2 "--seed: must be a whole number from 0 to 2^62, got -5" train rotation "${short[@]}" --seed -5 --out "$work/none4"
 runs 2 "--data: must not be empty" train rotation --data "" --out "$work/none4"
-runs 2 "the methods are supervised, rotation, ttt" train nonsense --out "$work/none4"
+runs 2 "the methods are supervised, rotation," train nonsense --out "$work/none4"
 runs 2 "given its pictures (mine)" train rotation "${short[@]}" --set pictures=mine --out "$work/none4"
 runs 2 "warmup_epochs must be below epochs, got 2 of 2" train rotation "${short[@]}" --set warmup_epochs=2 --out "$work/none4"
 runs 2 "milestones belong to schedule" train rotation "${short[@]}" --set milestones=[1] --out "$work/none4"
