@@ -151,8 +151,8 @@ RunDirectory::RunDirectory(const std::string& path, Existing existing)
     if (pwrite(lock_, who.data(), who.size(), 0) < 0 || ftruncate(lock_, off_t(who.size())) != 0)
       fail(ErrorKind::failure, file(kLock), ": cannot be written: ", std::strerror(errno));
     if (existing == Existing::overwrite) remove_run(path);
-    remove_temporaries(path);
-    remove_temporaries(checkpoints_.path());
+    for (const std::string& folder : {path, checkpoints_.path(), file("reconstructions")})
+      remove_temporaries(folder);
   } catch (...) {
     close(lock_);
     throw;

@@ -2,18 +2,7 @@
 # Contrastive training (npid, simclr, moco): the same bytes for any number of threads and interruptions, bank and queue
 # included; collapse and wrong settings end with their exit codes; what is learned can be judged and used.
 #   contrastive.sh PROGRAM
-set -uo pipefail
-program=$1
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-bad=0
-complain() { echo "contrastive.sh: $1"; bad=1; }
-runs() {   # runs CODE TEXT ARGUMENTS...: the exit code, and TEXT in what was printed
-  local code=$1 text=$2; shift 2
-  "$program" "$@" >"$work/out" 2>"$work/err"; local status=$?
-  [[ $status -eq $code ]] || { complain "$*: exit code $status, expected $code"; cat "$work/err"; }
-  grep -aqF -- "$text" "$work/out" "$work/err" || { complain "$*: printed no '$text'"; cat "$work/out" "$work/err"; }
-}
+. "$(dirname "$0")/checks.bash"
 without_time() { sed -E 's/, "seconds": [^,}]*//' "$1/metrics.jsonl"; }
 last() { echo "$1/checkpoints/$(cat "$1/checkpoints/last")"; }
 same_end() {   # same_end RUN REFERENCE

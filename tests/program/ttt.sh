@@ -1,17 +1,7 @@
 #!/usr/bin/env bash
 # Test-time training and corruptions: exit codes that name the culprit, the same bytes for any number of threads, kill and
 # resume, formats that are read again.   ttt.sh PROGRAM
-set -uo pipefail
-program=$1
-work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-bad=0
-complain() { echo "ttt.sh: $1"; bad=1; }
-runs() {   # runs CODE TEXT ARGUMENTS...: the exit code, and TEXT in what was printed
-  local code=$1 text=$2; shift 2
-  "$program" "$@" >"$work/out" 2>"$work/err"; local status=$?
-  [[ $status -eq $code ]] || { complain "$*: exit code $status, expected $code"; cat "$work/err"; }
-  grep -aqF -- "$text" "$work/out" "$work/err" || { complain "$*: printed no '$text'"; cat "$work/out" "$work/err"; }
-}
+. "$(dirname "$0")/checks.bash"
 "$program" data export world:train --count 96 --out "$work/x.npy,$work/y.npy" >/dev/null || exit 1
 "$program" data export world:test --count 12 --out "$work/tx.npy,$work/ty.npy" >/dev/null || exit 1
 tiny=(--data "$work/x.npy,$work/y.npy" --set model=resnet26 --set width=8 --set groups=4 --set batch_size=32 --set epochs=1 -q)
