@@ -1,5 +1,6 @@
 #include "engine/memory.h"
 #include <cstring>
+#include "kernels/parallel.h"
 #if defined(HAS_CUDA)
 #include "engine/cuda/memory.h"
 #endif
@@ -20,7 +21,7 @@ void synchronize(Device device) {
   if (device == Device::cuda) cuda_synchronize();
 }
 size_t memory_peak(Device device) {
-  return device == Device::cpu ? cpu_arena().peak() : cuda_memory_peak();
+  return device == Device::cpu ? cpu_arena().peak() + scratch_high_water() : cuda_memory_peak();
 }
 
 #else
@@ -33,7 +34,7 @@ void transfer(void* to, Device, const void* from, Device, size_t bytes) {
   if (bytes) std::memcpy(to, from, bytes);
 }
 void synchronize(Device) {}
-size_t memory_peak(Device) { return cpu_arena().peak(); }
+size_t memory_peak(Device) { return cpu_arena().peak() + scratch_high_water(); }
 
 #endif
 

@@ -17,7 +17,8 @@ const std::shared_ptr<Arena>& arena_of(Device device);
 void transfer(void* to, Device to_device, const void* from, Device from_device, size_t bytes);
 
 void synchronize(Device device);  // waits for all that was asked of it
-// The most bytes that tensors took at a time; of a GPU, what was mapped for them, graphs included.
+// The most bytes that tensors took at a time, and kernels beside them; of a GPU, what was mapped
+// for both, graphs included.
 size_t memory_peak(Device device);
 
 #if defined(HAS_CUDA)

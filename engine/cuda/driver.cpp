@@ -2,6 +2,7 @@
 #include <cuda.h>
 #include <cuda_runtime_api.h>
 #include <algorithm>
+#include <iterator>
 
 namespace autodidact::cuda {
 namespace {
@@ -34,9 +35,12 @@ std::string advice(int status) {
   return "";
 }
 
-// Statuses after which every call of the process fails (the toolkit's documentation of each: "the
-// process must be terminated and relaunched").
-bool is_final(int status) { return status >= 700 && status < 720; }
+// Statuses after which every call of the process fails: those of which driver_types.h of CUDA 13
+// says "the process must be terminated and relaunched", and 214, an uncorrectable memory error.
+bool is_final(int status) {
+  constexpr int kFinal[] = {214, 226, 700, 702, 710, 714, 715, 716, 717, 718, 719, 721};
+  return std::find(std::begin(kFinal), std::end(kFinal), status) != std::end(kFinal);
+}
 
 void check_call(cudaError_t status, const char* what) { check_status(int(status), what); }
 void check_driver(CUresult status, const char* what) { check_status(int(status), what); }

@@ -76,6 +76,11 @@ struct Runtime {
     }
   }
 
+  // Nothing runs any more, what waits included.
+  void lose_context(int status) {
+    sticky = status;
+    for (CUstream_st* s : streams) s->waiting.clear();
+  }
   // The status that a call answers with instead of working; 0: it works.
   int refuses(const char* function) {
     if (sticky) return sticky;
@@ -83,7 +88,7 @@ struct Runtime {
       if (injections[i].function == function && injections[i].after-- == 0) {
         int status = injections[i].status;
         injections.erase(injections.begin() + int64_t(i));
-        if (status >= 700 && status < 720) sticky = status;  // the context is lost
+        if (status >= 700 && status < 720) lose_context(status);
         return status;
       }
     return 0;
