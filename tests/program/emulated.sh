@@ -19,7 +19,7 @@ runs() {   # runs CODE TEXT ARGUMENTS...: the exit code, and TEXT in what was pr
 # 20 steps of 4 pictures, scaled to 8 pixels; no test split, so that the emulator runs these steps alone. ResNet-26 ends in
 # maps of 2x2: with one pixel left, BatchNorm over four numbers makes the last bit of a loss its fourth digit in 20 steps.
 "$program" data export world:train --count 80 --out "$work/x.npy,$work/y.npy" >/dev/null || exit 1
-settings=(train rotation --data "$work/x.npy,$work/y.npy" --set model=resnet26 --set width=2 --set batch_size=4 --set epochs=1
+settings=(train rotation --data "$work/x.npy,$work/y.npy" --set model=resnet26 --set width=2 --set groups=0 --set batch_size=4 --set epochs=1
           --set image_size=8 --set crop_padding=1 --set log_every=1 --set learning_rate=0.01 -q)
 losses() { sed -E 's/.*"loss": ([^,]*),.*/\1/' "$1/metrics.jsonl"; }
 without_time() { sed -E 's/, "seconds": [^,}]*//' "$1/metrics.jsonl"; }
