@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 #include "engine/memory.h"
+#include "kernels/parallel.h"
 #include "tools/autodidact/command.h"
 #include "tools/autodidact/command_line.h"
 #include "train/run.h"
