@@ -28,7 +28,8 @@ void Judging::mention(const SplitFeatures& f) {
 }
 
 Json Judging::facts(const std::string& what, const std::string& protocol) const {
-  Json object = result_object("evaluate", opened.loaded.seed, device_name(opened.subject.device), protocol);
+  Json object =
+      result_object("evaluate", opened.loaded.seed, device_name(opened.subject.device), protocol);
   object.update({{"what", what}, {"subject", opened.subject.what}, {"data", opened.data}});
   return object;
 }

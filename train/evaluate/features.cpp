@@ -143,9 +143,8 @@ bool estimate_batch_statistics(Encoder& encoder, const Subject& subject, const D
   set_training(encoder, true);
   for (int i = 0; i < 64; ++i) {
     const Batch& batch = loader.next();
-    encoder.features(
-        normalize(batch.images.data(), batch.count, batch.side, subject.normalization, Dtype::f32,
-                  subject.device));
+    encoder.features(normalize(batch.images.data(), batch.count, batch.side, subject.normalization,
+                               Dtype::f32, subject.device));
   }
   set_training(encoder, false);
   return true;

@@ -21,8 +21,11 @@ Subject subject_of(LoadedMethod& loaded) {
   set_training(*loaded.method, false);
   return {loaded.untrained ? fmt::format("{}, untrained, seed {}", loaded.name, loaded.seed)
                            : fmt::format("{}, step {}", loaded.name, loaded.checkpoint.step),
-          &loaded.method->encoder(), loaded.method->normalization(), loaded.side,
-          loaded.keys.bad_cap, loaded.device};
+          &loaded.method->encoder(),
+          loaded.method->normalization(),
+          loaded.side,
+          loaded.keys.bad_cap,
+          loaded.device};
 }
 
 bool estimate_statistics(LoadedMethod& loaded, const Subject& subject, const DatasetPtr& pictures) {
