@@ -2,6 +2,7 @@
 // engine/ops/<family>.cpp. Tests: one row an op in tests/op_cases.h (a test compares this file with
 // the rows).
 #pragma once
+#include <vector>
 #include "engine/autograd.h"
 #include "engine/tensor.h"
 
@@ -70,6 +71,8 @@ Tensor slice(const Tensor& x, int begin, int end);
 Tensor transpose(const Tensor& x);
 // Zero columns before and after the last dimension: [.., C] -> [.., before + C + after].
 Tensor pad_columns(const Tensor& x, int before, int after);
+// Columns [begin, end) of the last dimension: [.., C] -> [.., end - begin].
+Tensor slice_columns(const Tensor& x, int begin, int end);
 // Two tensors side by side in the last dimension: [.., A], [.., B] -> [.., A + B].
 Tensor concat_columns(const Tensor& a, const Tensor& b);
 
@@ -134,6 +137,42 @@ Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b = {});
 // op(a) op(b) of two matrices, or of two batches of them element by element.
 // op(a): [m, k] or [N, m, k]; op(b): [k, n] or [N, k, n]
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false);
+
+// ---- attention (ops/attention.cpp)
+// softmax(q k^T / sqrt(dim)) v among the T tokens of each sample, for each head.
+// qkv: [N, T, 3 C], per token q, k and v of `heads` runs of C / heads channels; y: [N, T, C]
+Tensor attention(const Tensor& qkv, int heads);
+
+// ---- patches and tokens (ops/patches.cpp; He et al. 2022, section 3). Patches are numbered row by
+// row; a patch is a vector (row, column, channel).
+// Which patches stay visible. Empty: all do.
+struct PatchMask {
+  Tensor visible = {};  // i32 [N, kept]: the patches that stay, in their order
+  Tensor place = {};    // i32 [N, patches]: a patch's place among them; -1: it is hidden
+  explicit operator bool() const { return bool(place); }
+  int kept() const { return visible.shape[1]; }
+  int patches() const { return place.shape[1]; }
+};
+// `kept` of the patches for each sample, by (seed, stream, epoch, index) alone.   indices: [N]
+PatchMask draw_mask(const std::vector<int64_t>& indices, int patches, int kept, uint64_t seed,
+                    uint32_t stream, uint32_t epoch);
+// The visible patches as rows.   images: [N, H, W, C]; y: [N, kept, patch patch C]
+Tensor gather_patches(const Tensor& images, int patch, const PatchMask& mask = {});
+// The class token (if given) before the rows of x, and each token's position added.
+// x: [N, kept, C]; class_token: of C numbers, or empty; pos: of (1 +) patches rows of C numbers, of
+// the accumulator's dtype; y: [N, (1 +) kept, C]
+Tensor embed_tokens(const Tensor& x, const Tensor& class_token, const Tensor& pos,
+                    const PatchMask& mask = {});
+// Every patch at its place again, mask tokens at the hidden ones, positions added.
+// x: [N, (1 +) kept, C]; mask_token: of C numbers; pos as above; y: [N, (1 +) patches, C]
+Tensor unshuffle(const Tensor& x, const Tensor& mask_token, const Tensor& pos,
+                 const PatchMask& mask);
+// Mean over all hidden patches and their numbers of (prediction - patch)^2; normalize: of the patch
+// less its mean, by its deviation (variance over n - 1, + 1e-6). Scalar of the accumulator's dtype,
+// NaN where nothing is hidden. each, if given: [N, patches] of that dtype, a patch's mean, 0 where
+// visible.   prediction: [N, (1 +) patches, patch patch C]; images: [N, H, W, C], no gradient
+Tensor patch_loss(const Tensor& prediction, const Tensor& images, int patch, const PatchMask& mask,
+                  bool normalize = false, Tensor* each = nullptr);
 
 // ---- convolution (ops/conv.cpp)
 struct ConvOptions {

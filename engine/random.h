@@ -19,7 +19,8 @@ enum class Stream : uint32_t {
   subset = 6,
   corrupt = 7,
   view = 8,  // of a picture: crop and colours
-  keys = 9   // the order of MoCo's keys
+  keys = 9,  // the order of MoCo's keys
+  mask = 16
 };
 
 class Rng {

@@ -2,6 +2,7 @@
 #include "models/nin.h"
 #include "models/resnet.h"
 #include "models/resnet26.h"
+#include "models/vit.h"
 
 namespace autodidact {
 
@@ -39,21 +40,51 @@ int groups_of(const EncoderOptions& o, bool group_norm_is_own) {
   return group ? o.groups : 0;
 }
 
+void refuse_tokens(const EncoderOptions& o) {
+  const EncoderOptions none;
+  if (o.patch != none.patch || o.depth || o.heads || o.pool != none.pool ||
+      o.positions != none.positions)
+    fail(ErrorKind::usage, "encoder: patch_size, depth, heads, pool and positions are for Vision ",
+         "Transformers, got them for ", o.name);
+}
+
 template <class Block, int... kDepths>
 std::unique_ptr<Encoder> resnet(const EncoderOptions& o, Rng& rng) {
+  refuse_tokens(o);
   return std::make_unique<ResNet<Block>>(std::array{kDepths...}, o.width ? o.width : 64,
                                          o.imagenet_stem, groups_of(o, false), rng);
 }
 std::unique_ptr<Encoder> resnet26(const EncoderOptions& o, Rng& rng) {
-  refuse_stem(o);
+  refuse_stem(o), refuse_tokens(o);
   return std::make_unique<ResNet26>(o.width ? o.width : 16, groups_of(o, true), rng);
 }
 template <int kBlocks>
 std::unique_ptr<Encoder> nin(const EncoderOptions& o, Rng& rng) {
-  refuse_stem(o);
+  refuse_stem(o), refuse_tokens(o);
   if (groups_of(o, false))
     fail(ErrorKind::usage, "encoder: ", o.name, " has BatchNorm alone, as the released code");
   return std::make_unique<Nin>(kBlocks, o.width ? o.width : 192, rng);
+}
+// Touvron et al. 2021 (tiny, small), Dosovitskiy et al. 2021, table 1 (the others).
+template <int kWidth, int kDepth, int kHeads>
+std::unique_ptr<Encoder> vit(const EncoderOptions& o, Rng& rng) {
+  refuse_stem(o);
+  if (o.norm != "own" || (o.groups != 0 && o.groups != EncoderOptions().groups))
+    fail(ErrorKind::usage, "encoder: ", o.name, " has LayerNorm alone: no norm, no groups");
+  const VitSizes s{o.width ? o.width : kWidth,
+                   o.depth ? o.depth : kDepth,
+                   o.heads ? o.heads : kHeads,
+                   o.patch,
+                   o.side,
+                   o.pool == "mean",
+                   o.positions == "learned"};
+  if (s.width % s.heads != 0 || s.width % 4 != 0)
+    fail(ErrorKind::usage, "encoder: width must be a multiple of 4 and of the heads, got ", s.width,
+         " and ", s.heads, " heads");
+  if (s.side % s.patch != 0)
+    fail(ErrorKind::usage, "encoder: patch_size must divide the pictures' side of ", s.side,
+         ", got ", s.patch);
+  return std::make_unique<VisionTransformer>(s, rng);
 }
 
 const std::vector<std::pair<std::string, Make>> kEncoders = {
@@ -64,6 +95,11 @@ const std::vector<std::pair<std::string, Make>> kEncoders = {
     {"nin3", nin<3>},
     {"nin4", nin<4>},
     {"nin5", nin<5>},
+    {"vit_tiny", vit<192, 12, 3>},
+    {"vit_small", vit<384, 12, 6>},
+    {"vit_base", vit<768, 12, 12>},
+    {"vit_large", vit<1024, 24, 16>},
+    {"vit_huge", vit<1280, 32, 16>},
 };
 
 }  // namespace

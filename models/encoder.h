@@ -14,8 +14,10 @@ struct Encoder {
   virtual std::vector<std::string> block_names() const = 0;  // stem, layer1, ..
   // The output of block i from that of block i - 1 (from the images [N, H, W, 3] for i = 0).
   virtual Tensor block(int i, const Tensor& x) const = 0;
-  virtual int dim() const = 0;                            // of the features
-  virtual Tensor pool(const Tensor& last) const;          // last block's output -> [N, dim()]
+  virtual int dim() const = 0;                    // of the features
+  virtual Tensor pool(const Tensor& last) const;  // last block's output -> [N, dim()]
+  // A block's output as a map [N, H, W, C], for probes and pictures.
+  virtual Tensor map(const Tensor& output) const { return output; }
   virtual std::string head_name() const { return "fc"; }  // a linear head's, in the original files
   virtual void visit_block(int i, Visitor& v) = 0;        // the tensors of block i
 
@@ -33,6 +35,10 @@ struct EncoderOptions {
   bool imagenet_stem = false;  // ResNet-18/34/50: 7x7 stride 2 and a max-pool, for large images
   std::string norm = "own";    // own (GroupNorm in ResNet-26, BatchNorm elsewhere), batch, group
   int groups = 8;              // of GroupNorm; 0 in ResNet-26: BatchNorm
+  // Vision Transformers: width is that of a token.
+  int side = 32;                         // of the pictures
+  int patch = 16, depth = 0, heads = 0;  // 0: the paper's
+  std::string pool = "cls", positions = "sincos";
 };
 std::unique_ptr<Encoder> make_encoder(const EncoderOptions& options, Rng& rng);
 std::vector<std::string> encoder_names();

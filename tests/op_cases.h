@@ -39,19 +39,22 @@ struct OpFamily {
 };
 
 // The families: each is a function in tests/engine/cases_<family>.cpp.
+OpFamily attention_cases();
 OpFamily contrastive_cases();
 OpFamily conv_cases();
 OpFamily linear_cases();
 OpFamily elementwise_cases();
 OpFamily loss_cases();
 OpFamily norm_cases();
+OpFamily patches_cases();
 OpFamily pool_cases();
 OpFamily reduce_cases();
 OpFamily shape_cases();
 
 inline std::vector<OpFamily> all_families() {
-  return {contrastive_cases(), conv_cases(), elementwise_cases(), linear_cases(), loss_cases(),
-          norm_cases(),        pool_cases(), reduce_cases(),      shape_cases()};
+  return {attention_cases(), contrastive_cases(), conv_cases(), elementwise_cases(),
+          linear_cases(),    loss_cases(),        norm_cases(), patches_cases(),
+          pool_cases(),      reduce_cases(),      shape_cases()};
 }
 
 }  // namespace autodidact

@@ -5,15 +5,25 @@ namespace autodidact {
 
 void ModelKeys::visit(Keys& k) {
   int64_t width = encoder.width, groups = encoder.groups;
+  int64_t patch = encoder.patch, depth = encoder.depth, heads = encoder.heads;
   k("model", encoder.name,
-    "resnet18, resnet34, resnet50, resnet26 (TTT), nin3, nin4, nin5 (RotNet)");
-  k("width", width, "channels of the first stage; 0: the paper's", 0, 4096);
-  k("norm", encoder.norm, "own: GroupNorm in resnet26, BatchNorm in the others",
+    "resnet18, resnet34, resnet50, resnet26 (TTT), nin3, nin4, nin5 (RotNet), vit_tiny, vit_small, "
+    "vit_base, vit_large, vit_huge");
+  k("width", width, "channels of the first stage, or of a token; 0: the paper's", 0, 4096);
+  k("norm", encoder.norm, "own: GroupNorm in resnet26, BatchNorm in the other ResNets and NIN",
     {"own", "batch", "group"});
   k("groups", groups, "of GroupNorm; 0 in resnet26: BatchNorm", 0, 4096);
   k("imagenet_stem", encoder.imagenet_stem,
     "ResNet-18/34/50: 7x7 with stride 2 and a max-pool, for pictures of 224 pixels");
+  k("patch_size", patch, "of a Vision Transformer: pixels a side", 1, 1024);
+  k("depth", depth, "of a Vision Transformer: blocks; 0: the paper's", 0, 1024);
+  k("heads", heads, "of a Vision Transformer: heads of attention; 0: the paper's", 0, 1024);
+  k("pool", encoder.pool, "of a Vision Transformer: its class token, or the mean of the patches",
+    {"cls", "mean"});
+  k("positions", encoder.positions, "of a Vision Transformer: fixed sines and cosines, or learned",
+    {"sincos", "learned"});
   encoder.width = int(width), encoder.groups = int(groups);
+  encoder.patch = int(patch), encoder.depth = int(depth), encoder.heads = int(heads);
 }
 
 Normalization normalization_of(const std::string& name) {
@@ -46,9 +56,12 @@ void ClassificationKeys::visit(Keys& k) {
   k("label_smoothing", label_smoothing, "part of the target spread over all classes", 0, 0.999);
 }
 
-static Classifier make_classifier(const ClassificationKeys& keys, size_t outputs, uint64_t seed) {
-  Rng rng(seed, Stream::init);
-  return Classifier(keys.model.encoder, int(outputs), rng);
+static Classifier make_classifier(const ClassificationKeys& keys, size_t outputs,
+                                  const DataFacts& data) {
+  Rng rng(data.seed, Stream::init);
+  EncoderOptions options = keys.model.encoder;
+  options.side = data.side;
+  return Classifier(options, int(outputs), rng);
 }
 
 Classification::Classification(const ClassificationKeys& keys, std::vector<std::string> outputs,
@@ -58,7 +71,7 @@ Classification::Classification(const ClassificationKeys& keys, std::vector<std::
       rotation_(rotation),
       augmentation_(keys.augmentation.options(data.seed)),
       dtype_(dtype),
-      model_(make_classifier(keys, outputs_.size(), data.seed)) {
+      model_(make_classifier(keys, outputs_.size(), data)) {
   augmentation_.rotation = rotation;
 }
 

@@ -50,7 +50,7 @@ class Classification : public Method, public CapturableStep {
   Tensor logits(const Tensor& images) const override { return model_(images); }
   Normalization normalization() const override { return augmentation_.normalization; }
   void visit(Visitor& v) override { model_.visit(v); }
-  std::string head() const override { return model_.encoder->head_name(); }
+  std::vector<std::string> heads() const override { return {model_.encoder->head_name()}; }
   std::vector<std::string> outputs() const override { return outputs_; }
   std::string prediction() const override;
   bool uses_labels() const override { return rotation_ == Rotation::none; }

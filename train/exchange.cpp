@@ -1,5 +1,6 @@
 #include "train/exchange.h"
 #include <algorithm>
+#include <set>
 #include "train/classification.h"
 #include "train/run.h"
 
@@ -17,13 +18,15 @@ int64_t count_parameters(Method& method, const TensorFile& file) {
 
 Exchanged export_weights(const std::string& out, const std::string& checkpoint, bool encoder) {
   LoadedMethod loaded = load_method(checkpoint);
-  Exchanged e{.head = loaded.method->head()};
+  Exchanged e;
+  for (const std::string& head : loaded.method->heads())
+    e.head += (e.head.empty() ? "" : ", ") + head;
+  std::set<std::string> of_encoder;
+  for (const NamedTensor& t : named_tensors(loaded.method->encoder())) of_encoder.insert(t.name);
   TensorFile file;
   for (auto& [name, tensor] : loaded.checkpoint.file.tensors) {
-    // `head`: the self-supervised branch of a Y network
-    const bool of_head = name.rfind(e.head + ".", 0) == 0 || name.rfind("head.", 0) == 0;
     const bool of_run = name.rfind("optimizer.", 0) == 0 || name.rfind("method.", 0) == 0;
-    if (!of_run && !(encoder && of_head)) file.tensors[name] = tensor;
+    if (encoder ? of_encoder.count(name) > 0 : !of_run) file.tensors[name] = tensor;
   }
   write_safetensors(out, file, {}, [](const std::string& written) { read_safetensors(written); });
   e.tensors = int64_t(file.tensors.size()), e.parameters = count_parameters(*loaded.method, file);

@@ -8,7 +8,7 @@ namespace autodidact {
 
 struct Exchanged {
   int64_t tensors = 0, parameters = 0;
-  std::string head;  // the module that an encoder's file leaves out
+  std::string head;  // the modules that an encoder's file leaves out
 };
 
 // The weights and running statistics of a checkpoint (or a run) as a file that

@@ -1,4 +1,5 @@
 #include "train/loop.h"
+#include <bit>
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -18,6 +19,7 @@ void LoopKeys::visit(Keys& k) {
     {"sgd", "adamw", "lars"});
   k("learning_rate", learning_rate, "of the first step after the warm-up", 0.0, 1000.0);
   k("momentum", momentum, "of sgd and lars", 0.0, 0.9999);
+  k("beta2", beta2, "of adamw: how long it remembers squared gradients", 0.0, 0.99999);
   k("nesterov", nesterov, "Nesterov's momentum");
   k("weight_decay", weight_decay, "L2 for sgd and lars, decoupled for adamw", 0.0, 10.0);
   k("decay_scalars", decay_scalars, "weight decay on biases and norm parameters too");
@@ -37,6 +39,7 @@ OptimizerOptions LoopKeys::optimizer_options() const {
   OptimizerOptions o;
   o.rule = optimizer == "adamw" ? Rule::adamw : optimizer == "lars" ? Rule::lars : Rule::sgd;
   o.weight_decay = float(weight_decay), o.momentum = float(momentum);
+  o.beta2 = float(beta2);
   o.nesterov = nesterov && momentum > 0, o.decay_scalars = decay_scalars;
   return o;
 }
@@ -151,6 +154,7 @@ class Loop {
     auto begin = Clock::now();
     double training_seconds = 0;
     int64_t images = 0, total = keys_.epochs * per_epoch_;
+    if (step_ == 0) keep_pictures();
     while (!signals.stop() && (step_ < total || test_due_)) {
       if (!test_due_) {
         auto step_begin = Clock::now();
@@ -171,6 +175,8 @@ class Loop {
         write_line(lines, m, training_seconds);
         test_due_ = false;
       }
+      const int64_t epoch = step_ / per_epoch_;
+      if (epoch_ends() && (std::has_single_bit(uint64_t(epoch)) || step_ == total)) keep_pictures();
       bool due = keys_.checkpoint_every ? step_ % keys_.checkpoint_every == 0 : epoch_ends();
       if (signals.take_checkpoint_request() || due || step_ == total) save(lines);
       t.progress.update(step_ * keys_.batch_size, total * keys_.batch_size, headline());
@@ -190,6 +196,14 @@ class Loop {
 
  private:
   bool epoch_ends() const { return step_ % per_epoch_ == 0; }
+
+  void keep_pictures() {
+    if (!t.test) return;
+    Frozen frozen(t.parameters);
+    set_training(t.method, false);
+    t.method.keep_pictures(*t.test, step_ / per_epoch_, t.run.file("reconstructions"));
+    enter_training(t);
+  }
 
   void resume() {
     if (!t.last) return;

@@ -64,14 +64,19 @@ class Method {
   // One pass over untouched pictures with the tape off and layers in evaluation mode (the loop sees
   // to both). `stop` is asked before every batch; empty: it said yes.
   virtual Metrics evaluate(Loader& pictures, const std::function<bool()>& stop) = 0;
+  // At the start, and after epochs 1, 2, 4, 8, .. and the last: what a person would look at,
+  // written into the folder. The tape is off, as in evaluate.
+  virtual void keep_pictures(const Dataset& /*test*/, int64_t /*epoch*/,
+                             const std::string& /*folder*/) {}
   // What judging and predicting see.
   virtual Encoder& encoder() = 0;
-  virtual Tensor logits(const Tensor& images) const = 0;  // [N, outputs()]
+  virtual Tensor logits(const Tensor& images) const = 0;  // [N, outputs()], where there are any
   virtual Normalization normalization() const = 0;        // of untouched pictures
   // Everything that a checkpoint holds; what is no part of the network is method.*
   virtual void visit(Visitor& v) = 0;
-  virtual std::string head() const = 0;  // the module that is not part of the encoder, by its name
-  virtual std::vector<std::string> outputs() const = 0;  // what the head's outputs mean
+  // The modules that are not part of the encoder, by their names.
+  virtual std::vector<std::string> heads() const = 0;
+  virtual std::vector<std::string> outputs() const = 0;  // what the head's outputs mean; or none
   // Of their probabilities, for people.
   virtual std::string prediction() const { return "class probabilities"; }
   // Of the data: then it is given labelled pictures alone.
@@ -92,5 +97,6 @@ std::unique_ptr<Method> make_npid(Recipe& recipe, const DataFacts& data, Dtype d
 std::unique_ptr<Method> make_simclr(Recipe& recipe, const DataFacts& data, Dtype dtype);
 std::unique_ptr<Method> make_moco(Recipe& recipe, const DataFacts& data, Dtype dtype);
 std::unique_ptr<Method> make_ttt(Recipe& recipe, const DataFacts& data, Dtype dtype);
+std::unique_ptr<Method> make_mae(Recipe& recipe, const DataFacts& data, Dtype dtype);
 
 }  // namespace autodidact

@@ -4,8 +4,13 @@ namespace autodidact {
 
 using Make = std::unique_ptr<Method> (*)(Recipe&, const DataFacts&, Dtype);
 static const std::vector<std::pair<std::string, Make>> kMethods = {
-    {"supervised", make_supervised}, {"rotation", make_rotation}, {"npid", make_npid},
-    {"simclr", make_simclr},         {"moco", make_moco},         {"ttt", make_ttt},
+    {"supervised", make_supervised},
+    {"rotation", make_rotation},
+    {"npid", make_npid},
+    {"simclr", make_simclr},
+    {"moco", make_moco},
+    {"ttt", make_ttt},
+    {"mae", make_mae},
 };
 
 std::vector<std::string> method_names() {

@@ -1,4 +1,5 @@
 #include "train/run.h"
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <fstream>
@@ -6,6 +7,7 @@
 #include <set>
 #include <sstream>
 #include "engine/durable_file.h"
+#include "models/mae.h"
 #include "train/classification.h"
 #include "train/data/names.h"
 #include "train/data/splits.h"
@@ -81,6 +83,20 @@ class BadFileList {
   std::set<std::string> known_;
 };
 
+// Positions of another grid than the network's, in a file, become those of its own.
+void fit_positions(const std::vector<NamedTensor>& network, TensorFile& file, std::string& notes) {
+  for (const NamedTensor& t : network) {
+    auto found = file.tensors.find(t.name);
+    if (!t.name.ends_with("pos_embed") || found == file.tensors.end()) continue;
+    const Shape from = found->second.shape, to = t.tensor->shape;
+    if (from == to || from.rank() != 3 || from[2] != to[2]) continue;
+    found->second = interpolated_positions(found->second, to[1]);
+    std::ostringstream line;
+    line << t.name << ": interpolated from " << from[1] << " to " << to[1] << " positions\n";
+    notes += line.str();
+  }
+}
+
 // Everything a run is made of, in the order in which it depends on itself.
 struct Assembly {
   Recipe recipe;
@@ -129,7 +145,7 @@ struct Assembly {
     if (start) load_encoder(*start, file);
     if (keys.freeze == "encoder") {
       parameters.freeze();
-      parameters.thaw(method->head());
+      for (const std::string& head : method->heads()) parameters.thaw(head);
     }
     optimizer = std::make_unique<Optimizer>(parameters, loop.optimizer_options());
     if (loop.batch_size > data.train->size())
@@ -147,17 +163,27 @@ struct Assembly {
     return options;
   }
 
-  // Every tensor of the encoder, and nothing of either head.
+  // Every tensor of the encoder, and nothing of either method's heads. Another pooling than the
+  // file's has its norm afresh.
   void load_encoder(Checkpoint& start, const std::string& path) {
-    std::erase_if(start.file.tensors, [head = method->head() + "."](const auto& named) {
-      return named.first.rfind(head, 0) == 0;
+    std::vector<std::string> heads = method->heads(), others = kDecoderModules;
+    others.insert(others.end(), heads.begin(), heads.end());
+    others.insert(others.end(), {method->encoder().head_name(), "norm", "fc_norm"});
+    std::set<std::string> ours;
+    for (const NamedTensor& t : named_tensors(method->encoder())) ours.insert(t.name);
+    std::erase_if(start.file.tensors, [&](const auto& named) {
+      return !ours.count(named.first) &&
+             std::any_of(others.begin(), others.end(), [&](const std::string& module) {
+               return named.first == module || named.first.rfind(module + ".", 0) == 0;
+             });
     });
+    heads.insert(heads.end(), {"fc_norm", "method"});
+    fit_positions(named_tensors(method->encoder()), start.file, data.notes);
     try {
       // `head`: the self-supervised branch of a Y network; `method`: what a method keeps
       load_strict(*method, start.file,
-                  {.may_be_missing = {method->head(), "method"},
-                   .may_be_extra = {"optimizer", "method", "head"}},
-                  path, &parameters);
+                  {.may_be_missing = heads, .may_be_extra = {"optimizer", "method", "head"}}, path,
+                  &parameters);
     } catch (const Error& e) {
       if (e.kind != ErrorKind::checkpoint) throw;
       const std::string ours = network_of(Recipe::parse(recipe.resolved(), "recipe"));
@@ -336,7 +362,8 @@ std::string outputs_fact(const std::vector<std::string>& names) {
   return nlohmann::json(names).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-static LoadedMethod load(const std::string& path, bool untrained, int64_t seed, Device device) {
+static LoadedMethod load(const std::string& path, bool untrained, int64_t seed, Device device,
+                         int side_wanted) {
   LoadedMethod loaded;
   loaded.device = device;
   std::string file = find_checkpoint(path);
@@ -346,6 +373,8 @@ static LoadedMethod load(const std::string& path, bool untrained, int64_t seed, 
   if (loaded.checkpoint.facts.count("samples"))
     loaded.samples = count_of(loaded.checkpoint, "samples", "pictures", file);
   loaded.untrained = untrained;
+  const int side_then = loaded.side;
+  if (side_wanted) loaded.side = side_wanted;
   try {
     loaded.recipe = Recipe::parse(fact(loaded.checkpoint, "recipe", file), file);
     loaded.recipe.read(loaded.keys);
@@ -355,20 +384,22 @@ static LoadedMethod load(const std::string& path, bool untrained, int64_t seed, 
         make_method(loaded.name, loaded.recipe,
                     {loaded.side, outputs, uint64_t(loaded.seed), loaded.samples}, Dtype::f32);
   } catch (const Error& e) {
-    if (e.kind != ErrorKind::usage) throw;
+    if (e.kind != ErrorKind::usage || loaded.side != side_then) throw;
     fail(ErrorKind::checkpoint, file, ": what it says of its network is unsound: ", e.what());
   }
-  if (!untrained)
+  if (!untrained) {
+    fit_positions(named_tensors(*loaded.method), loaded.checkpoint.file, loaded.notes);
     load_strict(*loaded.method, loaded.checkpoint.file, {.may_be_extra = {"optimizer"}}, file);
+  }
   move_to(*loaded.method, device);
   return loaded;
 }
 
-LoadedMethod load_method(const std::string& path, Device device) {
-  return load(path, false, -1, device);
+LoadedMethod load_method(const std::string& path, Device device, int side) {
+  return load(path, false, -1, device, side);
 }
 LoadedMethod load_untrained(const std::string& path, int64_t seed, Device device) {
-  return load(path, true, seed, device);
+  return load(path, true, seed, device, 0);
 }
 
 }  // namespace autodidact

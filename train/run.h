@@ -71,9 +71,11 @@ struct LoadedMethod {
   int64_t seed = 1;             // of its initial weights
   int64_t samples = 0;          // of the split that it was trained on; 0: not known
   Device device = Device::cpu;  // where its weights are
+  std::string notes;            // a line for people where positions were interpolated
 };
-// path: a checkpoint or a run directory.
-LoadedMethod load_method(const std::string& path, Device device = Device::cpu);
+// path: a checkpoint or a run directory. side: of the pictures, where it is to be another than the
+// run's: positions are interpolated.
+LoadedMethod load_method(const std::string& path, Device device = Device::cpu, int side = 0);
 // The same network as it was before training, or would have been with another seed (-1: the run's).
 LoadedMethod load_untrained(const std::string& path, int64_t seed = -1,
                             Device device = Device::cpu);

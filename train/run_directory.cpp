@@ -79,6 +79,21 @@ std::string no_run_directory(const std::string& path, bool resume) {
   return "";
 }
 
+}  // namespace
+
+std::vector<std::string> kept_reconstructions(const std::string& folder) {
+  std::vector<std::string> paths;
+  std::error_code none;
+  for (auto& entry : fs::directory_iterator(folder, none))
+    if (std::string name = entry.path().filename().string();
+        name.starts_with("epoch-") && name.ends_with(".safetensors"))
+      paths.push_back(entry.path().string());
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
+namespace {
+
 void remove_run(const fs::path& path) {
   for (const char* name : kOwnFiles) fs::remove(path / name);
   if (fs::path folder = path / "checkpoints"; is_folder(folder)) {
@@ -86,6 +101,8 @@ void remove_run(const fs::path& path) {
       fs::remove(folder / name);
     fs::remove(folder / "last");
   }
+  if (fs::path folder = path / "reconstructions"; is_folder(folder))
+    for (const std::string& kept : kept_reconstructions(folder.string())) fs::remove(kept);
   if (fs::path folder = path / "pictures"; is_folder(folder)) {
     std::ifstream names(folder / kPictureNames);
     for (std::string name; std::getline(names, name);)

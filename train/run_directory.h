@@ -6,13 +6,17 @@
 //   bad_files.txt       damaged pictures and their reasons, where there were any
 //   checkpoints/        step-*.safetensors, last
 //   pictures/           PNG; .names lists those that were drawn by a run
-//   summary.{txt,json}  of the demo
-//   .lock               held (flock) while a process works here; says which
+//   reconstructions/    epoch-*.safetensors, what a masked autoencoder rebuilt
+//   (train/reconstruct.h) summary.{txt,json}  of the demo .lock               held (flock) while a
+//   process works here; says which
 #pragma once
 #include <string>
 #include "train/checkpoint.h"
 
 namespace autodidact {
+
+// RUN/reconstructions' files, the earliest epoch first.
+std::vector<std::string> kept_reconstructions(const std::string& folder);
 
 class RunDirectory {
  public:

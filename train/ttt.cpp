@@ -12,9 +12,11 @@ void JointKeys::visit(Keys& k) {
     {"random", "all"});
 }
 
-static YNetwork make_network(const JointKeys& keys, size_t classes, uint64_t seed) {
-  Rng rng(seed, Stream::init);
-  return YNetwork(keys.model.encoder, keys.split, int(classes), keys.objective == "joint" ? 4 : 0,
+static YNetwork make_network(const JointKeys& keys, const DataFacts& data) {
+  Rng rng(data.seed, Stream::init);
+  EncoderOptions options = keys.model.encoder;
+  options.side = data.side;
+  return YNetwork(options, keys.split, int(data.classes.size()), keys.objective == "joint" ? 4 : 0,
                   rng);
 }
 
@@ -23,7 +25,7 @@ JointTraining::JointTraining(const JointKeys& keys, const DataFacts& data, Dtype
       rotation_(keys.rotations == "all" ? Rotation::all : Rotation::random),
       augmentation_(keys.augmentation.options(data.seed)),
       dtype_(dtype),
-      network_(make_network(keys, data.classes.size(), data.seed)) {}
+      network_(make_network(keys, data)) {}
 
 // The turned pictures have the crop and the flip of the upright ones: both come from the same
 // draws.

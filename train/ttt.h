@@ -24,7 +24,7 @@ class JointTraining : public Method {
   Tensor logits(const Tensor& images) const override { return network_(images); }
   Normalization normalization() const override { return augmentation_.normalization; }
   void visit(Visitor& v) override { network_.visit(v); }
-  std::string head() const override { return network_.encoder->head_name(); }
+  std::vector<std::string> heads() const override { return {network_.encoder->head_name()}; }
   std::vector<std::string> outputs() const override { return outputs_; }
   bool uses_labels() const override { return true; }
 

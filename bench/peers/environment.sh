@@ -6,7 +6,7 @@ torch_environment() {
   python=${AUTODIDACT_TORCH_PYTHON:-}
   if [[ -z $python && ${1:-} == --install && ! -x $root/build/torch-env/bin/python ]]; then
     python3 -m venv "$root/build/torch-env"
-    "$root/build/torch-env/bin/pip" install --quiet --no-cache-dir torch torchvision numpy safetensors
+    "$root/build/torch-env/bin/pip" install --quiet --no-cache-dir torch torchvision timm numpy safetensors
   fi
   [[ -n $python || ! -x $root/build/torch-env/bin/python ]] || python=$root/build/torch-env/bin/python
   if [[ -n $python ]] && ! "$python" -c 'import torch, torchvision, numpy, safetensors' 2>/dev/null; then

@@ -70,6 +70,19 @@ Tensor pad_columns(const Tensor& x, int before, int after) {
   });
 }
 
+Tensor slice_columns(const Tensor& x, int begin, int end) {
+  check_dtypes("slice_columns", x);
+  check(x.shape.rank() >= 1 && 0 <= begin && begin < end && end <= x.shape.back(),
+        "slice_columns: columns ", begin, " to ", end, " of ", x.shape);
+  Shape shape = x.shape;
+  shape[shape.rank() - 1] = end - begin;
+  Tensor y = empty(shape, x.dtype, x.device());
+  run_pad(y, x, -begin);
+  return record("slice_columns", y, {x}, [begin](const Tensor& dy, GradSlots& d) {
+    if (Tensor dx = d.activation(0)) run_pad(dx, dy, begin);
+  });
+}
+
 Tensor concat_columns(const Tensor& a, const Tensor& b) {
   check_dtypes("concat_columns", a, {{"b", b, a.dtype}}, "a");
   Shape shape = a.shape, rest_b = b.shape;

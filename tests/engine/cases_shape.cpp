@@ -34,6 +34,14 @@ static std::vector<double> concat_definition(const Inputs& v, const std::vector<
   return y;
 }
 
+static std::vector<double> slice_columns_definition(const std::vector<std::vector<double>>& v,
+                                                    const std::vector<Shape>& shapes) {
+  std::vector<double> y;
+  for (size_t i = 0, cols = size_t(shapes[0].back()); i < v[0].size(); ++i)
+    if (i % cols == 1 || i % cols == 2) y.push_back(v[0][i]);
+  return y;
+}
+
 OpFamily shape_cases() {
   return {{
               {"reshape",
@@ -50,6 +58,10 @@ OpFamily shape_cases() {
                .sizes = {{{1}}, {{5, 7}}, {{3, 2, 17}}, {{0, 7}}},
                .call = [](auto& v) { return pad_columns(v[0], 2, 3); },
                .definition = pad_definition},
+              {.op = "slice_columns",
+               .sizes = {{{3}}, {{5, 7}}, {{3, 2, 17}}, {{0, 7}}},
+               .call = [](auto& v) { return slice_columns(v[0], 1, 3); },
+               .definition = slice_columns_definition},
               {.op = "concat_columns",
                .sizes = {{{1}, {2}}, {{5, 7}, {5, 3}}, {{3, 2, 17}, {3, 2, 8}}, {{0, 7}, {0, 3}}},
                .call = [](auto& v) { return concat_columns(v[0], v[1]); },
@@ -74,6 +86,10 @@ OpFamily shape_cases() {
                {{3}},
                [](auto& v) { return pad_columns(v[0], -1, 2); },
                "pad_columns: needs columns and padding >= 0, got [3], -1 before, 2 after"},
+              {"slice_columns",
+               {{3, 4}},
+               [](auto& v) { return slice_columns(v[0], 2, 5); },
+               "slice_columns: columns 2 to 5 of [3, 4]"},
               {"concat_columns",
                {{3, 4}, {2, 4}},
                [](auto& v) { return concat_columns(v[0], v[1]); },

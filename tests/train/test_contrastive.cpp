@@ -67,7 +67,7 @@ double largest_difference(const Tensor& a, const Tensor& b) {
 Tensor embeddings(const Batch& batch, const std::vector<ViewOf>& rows, const std::string& head) {
   ContrastiveKeys keys;
   keys.model.encoder.width = 4, keys.dim = 8, keys.head = head;
-  Embedder model = make_embedder(keys, 3);
+  Embedder model = make_embedder(keys, {.side = kSide, .seed = 3});
   return model(render_views(batch, rows, keys.views.options(3), Dtype::f32));
 }
 
@@ -122,7 +122,7 @@ TEST_CASE("moco: keys pass in another order and come back in theirs; the queue f
   run.step(batch);
   ContrastiveKeys keys;
   keys.model.encoder.width = 4, keys.dim = 8;
-  Embedder model = make_embedder(keys, 3);
+  Embedder model = make_embedder(keys, {.side = kSide, .seed = 3});
   set_batch_splits(model, 3);
   const Tensor in_order =
       model(render_views(batch, views_in_order(kBatch, 1), keys.views.options(3), Dtype::f32));

@@ -8,13 +8,18 @@
 #include "engine/optimizer.h"
 #include "engine/safetensors.h"
 #include "kernels/parallel.h"
-#include "models/encoder.h"
+#include "models/mae.h"
 
 using namespace autodidact;
 
 namespace {
 
 EncoderOptions narrow(const std::string& name) {
+  if (name.rfind("vit", 0) == 0) {
+    EncoderOptions o{.name = name, .width = 12};
+    o.patch = 4, o.depth = 2, o.heads = 3;
+    return o;
+  }
   return {.name = name,
           .width = name.rfind("nin", 0) == 0 ? 12 : 8,
           .groups = name == "resnet26" ? 4 : 8};
@@ -26,11 +31,17 @@ const std::vector<EncoderOptions>& networks() {
     v.push_back({.name = "resnet18", .width = 8, .imagenet_stem = true});
     v.push_back({.name = "resnet26", .width = 8, .groups = 0});
     v.push_back({.name = "resnet26", .width = 32, .groups = 8});
+    v.push_back(narrow("vit_tiny"));
+    v.back().pool = "mean", v.back().positions = "learned";
     return v;
   }();
   return all;
 }
 
+EncoderOptions sized(EncoderOptions options, int side) {
+  options.side = side;
+  return options;
+}
 Tensor random_images(int count, int size, Rng& rng) {
   Tensor x = empty({count, size, size, 3});
   fill_normal(x, 0, 1, rng);
@@ -110,16 +121,79 @@ TEST_CASE("models: an unknown network is refused with the list of known ones") {
   Rng rng(1);
   CHECK_THROWS_WITH_AS(
       make_encoder({.name = "resnet"}, rng),
-      "encoder: one of resnet18, resnet34, resnet50, resnet26, nin3, nin4, nin5 is known, got "
-      "resnet",
+      "encoder: one of resnet18, resnet34, resnet50, resnet26, nin3, nin4, nin5, vit_tiny, "
+      "vit_small, vit_base, vit_large, vit_huge is known, got resnet",
       Error);
+}
+
+TEST_CASE("models: a masked autoencoder has the released code's tensors, and gradients reach all") {
+  Rng rng(7);
+  EncoderOptions base{.name = "vit_base"};
+  base.side = 224;
+  auto vit = [&](const EncoderOptions& o) {
+    return std::unique_ptr<VisionTransformer>(
+        dynamic_cast<VisionTransformer*>(make_encoder(o, rng).release()));
+  };
+  {
+    MaskedAutoencoder paper(vit(base), {}, rng);
+    auto tensors = named_tensors(paper);
+    CHECK(tensors.size() == 254);  // both position tables are in the file, and frozen
+    int64_t all = 0;
+    for (auto& t : tensors) all += t.tensor->size();
+    CHECK(all == 111907840);
+    CHECK(tensors[1].name == "pos_embed");
+    CHECK(tensors[1].tensor->shape == Shape{1, 197, 768});
+    CHECK(tensors[2].name == "mask_token");
+    CHECK(tensors.back().name == "decoder_pred.bias");
+  }
+  MaskedAutoencoder model(vit(sized(narrow("vit_tiny"), 16)), {.width = 8, .depth = 1, .heads = 2},
+                          rng);
+  Parameters parameters(model);
+  fill(parameters.grad, NAN);
+  Tensor x = random_images(6, 16, rng);
+  PatchMask mask = draw_mask({0, 1, 2, 3, 4, 5}, 16, 4, 1, 16, 0);
+  backward(patch_loss(model(x, mask), x, 4, mask));
+  for (auto& s : parameters.segments()) {
+    const float* g = ptr<float>(s.tensor->node->grad);
+    double sum = 0;
+    for (int64_t i = 0; i < s.size; ++i) sum += std::abs(double(g[i]));
+    CHECK_MESSAGE((std::isfinite(sum) && sum > 0), s.name << ": |gradient| adds up to " << sum);
+  }
+}
+
+TEST_CASE("models: positions") {
+  // Of column 2 and row 1 in a grid of 3: sin, cos of the column, sin, cos of the row; a class
+  // token's are zero.
+  Tensor pos = sincos_positions(3, 3, 8, 1);
+  const float* p = ptr<float>(pos) + (1 + 1 * 3 + 2) * 8;
+  for (int i = 0; i < 2; ++i) {
+    const double omega = i == 0 ? 1 : 0.01;
+    CHECK(p[i] == doctest::Approx(std::sin(2 * omega)));
+    CHECK(p[2 + i] == doctest::Approx(std::cos(2 * omega)));
+    CHECK(p[4 + i] == doctest::Approx(std::sin(omega)));
+    CHECK(p[6 + i] == doctest::Approx(std::cos(omega)));
+  }
+  for (int i = 0; i < 8; ++i) CHECK(ptr<float>(pos)[i] == 0);
+  // The same grid: the same numbers. Another: PyTorch's bicubic weights for a ramp, and the class
+  // token as it was.
+  Tensor same = interpolated_positions(pos, 10);
+  for (int64_t i = 0; i < pos.size(); ++i)
+    CHECK(ptr<float>(same)[i] == doctest::Approx(ptr<float>(pos)[i]));
+  Tensor ramp = empty({1, 5, 1});
+  for (int i = 0; i < 5; ++i) ptr<float>(ramp)[i] = float(i == 0 ? 9 : i - 1);
+  Tensor wide = interpolated_positions(ramp, 17);
+  CHECK(ptr<float>(wide)[0] == 9);
+  // torch.nn.functional.interpolate([[0, 1], [2, 3]], size=4, mode="bicubic")
+  const double expected[] = {-0.3164, 0.0156, 0.5625, 0.8945};
+  for (int i = 0; i < 4; ++i)
+    CHECK(ptr<float>(wide)[1 + i] == doctest::Approx(expected[i]).epsilon(1e-2));
 }
 
 TEST_CASE("models: the loss on eight images falls to a half in fifty steps") {
   for (auto& options : networks()) {
     CAPTURE(options.name);
     Rng rng(4);
-    Classifier model(options, 4, rng);
+    Classifier model(sized(options, 16), 4, rng);
     Parameters parameters(model);
     Optimizer optimizer(parameters, {.rule = Rule::adamw});
     Tensor x = random_images(8, 16, rng), labels = labels_of(8, 4);
@@ -140,7 +214,7 @@ TEST_CASE("models: the loss on eight images falls to a half in fifty steps") {
 
 TEST_CASE("models: a training step gives the same bytes with 1, 2 and 3 threads") {
   int before = thread_count();
-  for (std::string name : {"resnet18", "resnet50", "resnet26", "nin3"}) {
+  for (std::string name : {"resnet18", "resnet50", "resnet26", "nin3", "vit_tiny"}) {
     std::vector<std::string> results;
     for (int threads : {1, 2, 3}) {
       set_thread_count(threads);
@@ -173,7 +247,7 @@ TEST_CASE("models: the gradient of a whole network is its loss's derivative") {
     if (options.width > 12) continue;
     CAPTURE(options.name);
     Rng rng(6);
-    Classifier model(options, 4, rng);
+    Classifier model(sized(options, 16), 4, rng);
     for (auto& [name, tensor, role] : named_tensors(model))
       if (role == Role::buffer && tensor->dtype == Dtype::f32) *tensor = cast(*tensor, Dtype::f64);
     Parameters parameters(model, Dtype::f64);

@@ -47,6 +47,7 @@ void add_import(CLI::App& app, Common& common);
 void add_inspect(CLI::App& app, Common& common);
 void add_predict(CLI::App& app, Common& common);
 void add_recipes(CLI::App& app, Common& common);
+void add_reconstruct(CLI::App& app, Common& common);
 void add_train(CLI::App& app, Common& common);
 
 }  // namespace autodidact

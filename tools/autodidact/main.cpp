@@ -84,7 +84,7 @@ static int run(int argc, char** argv) {
   Common common;
   for (auto add :
        {add_adapt, add_bench, add_corrupt, add_data, add_demo, add_doctor, add_embed, add_evaluate,
-        add_export, add_import, add_inspect, add_predict, add_recipes, add_train})
+        add_export, add_import, add_inspect, add_predict, add_recipes, add_reconstruct, add_train})
     add(app, common);
   refuse_empty_values(app);
   try {

@@ -25,11 +25,13 @@ void ContrastiveKeys::visit(Keys& k) {
   k("knn_temperature", knn_temperature, "of its votes, exp(cosine / T)", 1e-3, 100.0);
 }
 
-Embedder make_embedder(const ContrastiveKeys& keys, uint64_t seed) {
+Embedder make_embedder(const ContrastiveKeys& keys, const DataFacts& data) {
   if (keys.hidden && keys.head != "mlp")
     fail(ErrorKind::usage, "hidden is for the mlp head, got head = \"", keys.head, "\"");
-  Rng rng(seed, Stream::init);
-  return Embedder(keys.model.encoder, keys.head, int(keys.hidden), int(keys.dim), rng);
+  Rng rng(data.seed, Stream::init);
+  EncoderOptions options = keys.model.encoder;
+  options.side = data.side;
+  return Embedder(options, keys.head, int(keys.hidden), int(keys.dim), rng);
 }
 
 Contrastive::Contrastive(const ContrastiveKeys& keys, const DataFacts& data, Dtype dtype)
@@ -37,7 +39,7 @@ Contrastive::Contrastive(const ContrastiveKeys& keys, const DataFacts& data, Dty
       data_(data),
       dtype_(dtype),
       views_(keys.views.options(data.seed)),
-      model_(make_embedder(keys, data.seed)) {}
+      model_(make_embedder(keys, data)) {}
 
 Tensor Contrastive::logits(const Tensor&) const {
   fail(ErrorKind::usage, "a contrastive network tells no classes apart; `autodidact evaluate` ",

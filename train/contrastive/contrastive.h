@@ -20,7 +20,7 @@ struct ContrastiveKeys {
   void visit(Keys& k);
 };
 
-Embedder make_embedder(const ContrastiveKeys& keys, uint64_t seed);
+Embedder make_embedder(const ContrastiveKeys& keys, const DataFacts& data);
 
 class Contrastive : public Method {
  public:
@@ -31,7 +31,7 @@ class Contrastive : public Method {
   Tensor logits(const Tensor& images) const override;
   Normalization normalization() const override { return views_.normalization; }
   void visit(Visitor& v) override { model_.visit(v); }
-  std::string head() const override { return model_.encoder->head_name(); }
+  std::vector<std::string> heads() const override { return {model_.encoder->head_name()}; }
   std::vector<std::string> outputs() const override { return {}; }
   bool uses_labels() const override { return false; }
 

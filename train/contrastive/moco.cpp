@@ -46,7 +46,7 @@ class Moco : public Contrastive {
   Moco(const MocoKeys& keys, const DataFacts& data, Dtype dtype)
       : Contrastive(keys.contrastive, data, dtype),
         moco_(keys),
-        key_(make_embedder(keys.contrastive, data.seed)),
+        key_(make_embedder(keys.contrastive, data)),
         queue_(empty({int(keys.queue_size), model_.dim()})),
         next_(zeros({1}, Dtype::i32)),
         filled_(zeros({}, Dtype::i64)) {

@@ -34,7 +34,7 @@ std::vector<Tensor> outputs_at(const Encoder& encoder, const Tensor& images,
   for (int i = 0; i <= last; ++i) {
     x = encoder.block(i, x);
     for (size_t p = 0; p < places.size(); ++p) {
-      if (places[p] == i) wanted[p] = x;
+      if (places[p] == i) wanted[p] = encoder.map(x);
       if (places[p] == count && i == count - 1) wanted[p] = encoder.pool(x);
     }
   }

@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Masked autoencoders: the same bytes for any number of threads and after every kill, what is kept for pictures, and
+# what reconstruct refuses.   mae.sh PROGRAM
+set -uo pipefail
+program=$1
+work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
+bad=0
+complain() { echo "mae.sh: $1"; bad=1; }
+runs() {   # runs CODE TEXT ARGUMENTS...: the exit code, and TEXT in what was printed
+  local code=$1 text=$2; shift 2
+  "$program" "$@" >"$work/out" 2>"$work/err"; local status=$?
+  [[ $status -eq $code ]] || { complain "$*: exit code $status, expected $code"; cat "$work/err"; }
+  grep -aqF -- "$text" "$work/out" "$work/err" || { complain "$*: printed no '$text'"; cat "$work/out" "$work/err"; }
+}
+settings=(--set data=world --set train_size=160 --set test_size=40 --set model=vit_tiny --set patch_size=4 --set width=16
+          --set depth=2 --set heads=2 --set decoder_width=8 --set decoder_depth=1 --set decoder_heads=2 --set crop_padding=0
+          --set batch_size=32 --set epochs=2 --set optimizer=adamw --set learning_rate=1e-3 --set log_every=1
+          --set checkpoint_every=3 --set normalize_pixels=false -q)
+last() { echo "$1/checkpoints/$(cat "$1/checkpoints/last")"; }
+without_time() { sed -E 's/, "seconds": [^,}]*//' "$1/metrics.jsonl"; }
+same_end() {   # same_end RUN: ended as the reference did, and kept the same for pictures
+  cmp -s "$(last "$work/reference")" "$(last "$1")" || complain "$1: the final checkpoint differs"
+  cmp -s <(without_time "$work/reference") <(without_time "$1") || complain "$1: metrics.jsonl differs"
+  diff -rq "$work/reference/reconstructions" "$1/reconstructions" >/dev/null || complain "$1: reconstructions differ"
+}
+
+runs 0 "" train mae "${settings[@]}" --out "$work/reference"
+for epoch in 00000 00001 00002; do
+  [[ -s $work/reference/reconstructions/epoch-$epoch.safetensors ]] || complain "nothing is kept of epoch $epoch"
+done
+for threads in 1 2 3; do
+  runs 0 "" train mae "${settings[@]}" --threads $threads --out "$work/threads$threads"
+  same_end "$work/threads$threads"
+done
+
+# Killed while it starts and at different steps, and resumed.
+lines() { cat "$1/metrics.jsonl" 2>/dev/null | wc -l; }
+for target in 0 2 5 8; do
+  resume=(); [[ ! -e $work/killed/.lock ]] || resume=(--resume)
+  "$program" train mae "${settings[@]}" "${resume[@]}" --out "$work/killed" >/dev/null 2>&1 &
+  pid=$!
+  for _ in $(seq 1200); do [[ $(lines "$work/killed") -lt $target ]] || break; sleep 0.05; done
+  kill -KILL $pid 2>/dev/null
+  wait $pid 2>/dev/null
+done
+runs 0 "" train mae "${settings[@]}" $([[ ! -e $work/killed/.lock ]] || echo --resume) --out "$work/killed"
+same_end "$work/killed"
+
+# Pictures and figures.
+reference=(--checkpoint "$work/reference" --measure 20)
+runs 0 "baseline_harmonic_mse" reconstruct "${reference[@]}" --json --mask 0.5 --out "$work/r.png"
+[[ $(head -c 4 "$work/r.png" | tail -c 3) == PNG ]] || complain "reconstruct wrote no PNG"
+runs 0 "3 epochs" reconstruct --over-epochs "$work/reference" --out "$work/strip.png"
+runs 0 "interpolated from 65 to 145 positions" reconstruct "${reference[@]}" --image-size 48
+runs 0 "" train mae "${settings[@]}" --set normalize_pixels=true --set epochs=1 --out "$work/normalized"
+runs 0 "the visible patches' mean and deviation" reconstruct --checkpoint "$work/normalized" --measure 8
+runs 0 "a leak" reconstruct --checkpoint "$work/normalized" --measure 8 --true-statistics
+runs 0 "without mask_token" export --checkpoint "$work/reference" --part encoder --out "$work/encoder.safetensors"
+
+# What is refused.
+runs 6 "has no decoder" reconstruct --checkpoint "$work/encoder.safetensors"
+for ratio in 0 1 1.5 x; do runs 2 "--mask" reconstruct "${reference[@]}" --mask $ratio; done
+runs 2 "leaves 0 of 64 patches visible" reconstruct "${reference[@]}" --mask 0.999
+runs 2 "patch_size must divide" reconstruct "${reference[@]}" --image-size 34
+runs 2 "patch_size must divide" train mae "${settings[@]}" --set patch_size=5 --out "$work/none"
+runs 2 "must be a Vision Transformer" train mae --data world --set model=resnet18 --out "$work/none"
+runs 2 "must hide some" train mae "${settings[@]}" --set mask_ratio=0 --out "$work/none"
+runs 2 "are for Vision Transformers" train rotation --data world --set depth=3 --out "$work/none"
+runs 3 "holds no reconstructions" reconstruct --over-epochs "$work" --out "$work/none.png"
+[[ ! -e $work/none ]] || complain "a refused run left its directory"
+
+# Judging: the encoder is fine-tuned and probed as any other; either pooling starts from it.
+for pool in cls mean; do
+  runs 0 "test_accuracy" train supervised --data world --set train_size=64 --set test_size=20 --set model=vit_tiny \
+    --set patch_size=4 --set width=16 --set depth=2 --set heads=2 --set pool=$pool --set batch_size=32 --set epochs=1 \
+    --set optimizer=adamw --set learning_rate=1e-3 --init "$work/reference" --out "$work/tuned-$pool"
+done
+runs 0 "block" evaluate linear --checkpoint "$work/reference" --rates 0.1 --epochs 1
+exit $bad
