@@ -34,7 +34,7 @@ TEST_CASE("a mask keeps so many patches, in their order, and knows their places"
   for (auto [patches, kept] : {std::pair{64, 16}, {65, 1}, {196, 49}, {5, 0}, {5, 5}, {1, 1}}) {
     const Mask m = draw(numbers(20), patches, kept);
     for (int n = 0; n < 20; ++n) {
-      const int32_t *visible = &m.visible[0] + n * kept, *place = &m.place[size_t(n * patches)];
+      const int32_t *visible = m.visible.data() + n * kept, *place = m.place.data() + n * patches;
       for (int i = 0; i < kept; ++i) {
         CHECK(place[visible[i]] == i);
         if (i > 0) CHECK(visible[i] > visible[i - 1]);
