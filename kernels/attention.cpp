@@ -224,12 +224,8 @@ void backward_head(const AttentionBackward<T>& p, int64_t task) {
     product(dp.data(), keys_pitch, {dout.data(), dim_pitch, 1}, v.data(), keys_pitch, rows, tokens,
             dim);
     for (int r = 0; r < rows; ++r) {
-      Packet dot(0);
-      for_packets(0, dim, [&](int64_t d, int lanes) HWY_ATTR {
-        dot = fma(packet(dout_rows + r * at.out_pitch + d, lanes),
-                  packet(o_rows + r * at.out_pitch + d, lanes), dot);
-      });
-      const Packet shift(double{sum(dot)}), lse(double{p.lse[task * tokens + begin + r]});
+      const float along = dot(dout_rows + r * at.out_pitch, o_rows + r * at.out_pitch, dim);
+      const Packet shift(double{along}), lse(double{p.lse[task * tokens + begin + r]});
       float *s_row = s.data() + int64_t(r) * keys_pitch,
             *dp_row = dp.data() + int64_t(r) * keys_pitch;
       for_packets(0, tokens, [&](int64_t j, int) HWY_ATTR {  // what lies beyond is never read
@@ -256,13 +252,6 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace autodidact {
 namespace plain {
-
-template <class T>
-Acc<T> dot(const T* a, const T* b, int dim) {
-  Acc<T> sum = 0;
-  for (int d = 0; d < dim; ++d) sum += Acc<T>(a[d]) * Acc<T>(b[d]);
-  return sum;
-}
 
 template <class T>
 void forward_head(const AttentionForward<T>& p, int64_t task) {

@@ -1,3 +1,4 @@
+// Noise-contrastive estimation on the CPU: a sample is one chunk of work.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/nce.cpp"
 #include <hwy/foreach_target.h>
@@ -11,14 +12,6 @@
 HWY_BEFORE_NAMESPACE();
 namespace autodidact::HWY_NAMESPACE {
 
-template <class T>
-float dot(const T* a, const T* b, int n) {
-  Packet total(0);
-  for_packets(0, n, [&](int64_t c, int lanes) HWY_ATTR {
-    total = fma(packet(a + c, lanes), packet(b + c, lanes), total);
-  });
-  return sum(total);
-}
 // y += w x
 template <class T>
 void add(float* y, float w, const T* x, int n) {
@@ -36,12 +29,6 @@ namespace autodidact {
 namespace {
 
 template <class T>
-Acc<T> plain_dot(const T* a, const T* b, int n) {
-  Acc<T> total = 0;
-  for (int c = 0; c < n; ++c) total += Acc<T>(a[c]) * Acc<T>(b[c]);
-  return total;
-}
-template <class T>
 void plain_add(Acc<T>* y, Acc<T> w, const T* x, int n) {
   for (int c = 0; c < n; ++c) y[c] += w * Acc<T>(x[c]);
 }
@@ -57,10 +44,10 @@ double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 template <class T>
 void run(Cpu, Nce<T> p) {
   using A = Acc<T>;
-  A (*dot)(const T*, const T*, int) = plain_dot<T>;
+  A (*dot)(const T*, const T*, int) = plain::dot<T>;
   void (*add)(A*, A, const T*, int) = plain_add<T>;
   if constexpr (!std::is_same_v<T, double>) {
-    dot = for_cpu_class<A(const T*, const T*, int)>(plain_dot<T>, N_AVX2::dot<T>, N_AVX3::dot<T>);
+    dot = for_cpu_class<A(const T*, const T*, int)>(plain::dot<T>, N_AVX2::dot<T>, N_AVX3::dot<T>);
     add = for_cpu_class<void(A*, A, const T*, int)>(plain_add<T>, N_AVX2::add<T>, N_AVX3::add<T>);
   }
   const int D = p.dim;

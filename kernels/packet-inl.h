@@ -172,6 +172,15 @@ HWY_INLINE void for_packets(int64_t begin, int64_t end, F&& f) {
   if (i < end) f(i, int(end - i));
 }
 
+template <class T>
+float dot(const T* a, const T* b, int n) {
+  Packet total(0);
+  for_packets(0, n, [&](int64_t i, int lanes) HWY_ATTR {
+    total = fma(packet(a + i, lanes), packet(b + i, lanes), total);
+  });
+  return sum(total);
+}
+
 }  // namespace autodidact::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif

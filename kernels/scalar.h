@@ -34,4 +34,14 @@ HD double select(bool c, double yes, double no) { return c ? yes : no; }
 
 #include "kernels/functors.h"
 
+namespace plain {
+
+template <class T>
+Acc<T> dot(const T* a, const T* b, int n) {
+  Acc<T> total = 0;
+  for (int i = 0; i < n; ++i) total += Acc<T>(a[i]) * Acc<T>(b[i]);
+  return total;
+}
+
+}  // namespace plain
 }  // namespace autodidact

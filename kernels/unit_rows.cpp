@@ -1,3 +1,4 @@
+// L2 normalisation of rows on the CPU: a row is read twice, its second time from cache.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/unit_rows.cpp"
 #include <hwy/foreach_target.h>
@@ -10,15 +11,6 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace autodidact::HWY_NAMESPACE {
-
-template <class T>
-float dot(const T* a, const T* b, int n) {
-  Packet total(0);
-  for_packets(0, n, [&](int64_t c, int lanes) HWY_ATTR {
-    total = fma(packet(a + c, lanes), packet(b + c, lanes), total);
-  });
-  return sum(total);
-}
 
 template <class T>
 void forward_rows(UnitRowsForward<T> p, int64_t begin, int64_t end) {
@@ -52,13 +44,6 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace autodidact {
 namespace plain {
-
-template <class T>
-Acc<T> dot(const T* a, const T* b, int n) {
-  Acc<T> total = 0;
-  for (int c = 0; c < n; ++c) total += Acc<T>(a[c]) * Acc<T>(b[c]);
-  return total;
-}
 
 template <class T>
 void forward_rows(UnitRowsForward<T> p, int64_t begin, int64_t end) {

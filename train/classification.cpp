@@ -26,6 +26,12 @@ void ModelKeys::visit(Keys& k) {
   encoder.patch = int(patch), encoder.depth = int(depth), encoder.heads = int(heads);
 }
 
+EncoderOptions ModelKeys::for_side(int side) const {
+  EncoderOptions options = encoder;
+  options.side = side;
+  return options;
+}
+
 Normalization normalization_of(const std::string& name) {
   if (name == "cifar10")  // Gidaris et al. 2018, their code
     return {{125.3f / 255, 123.0f / 255, 113.9f / 255}, {63.0f / 255, 62.1f / 255, 66.7f / 255}};
@@ -59,9 +65,7 @@ void ClassificationKeys::visit(Keys& k) {
 static Classifier make_classifier(const ClassificationKeys& keys, size_t outputs,
                                   const DataFacts& data) {
   Rng rng(data.seed, Stream::init);
-  EncoderOptions options = keys.model.encoder;
-  options.side = data.side;
-  return Classifier(options, int(outputs), rng);
+  return Classifier(keys.model.for_side(data.side), int(outputs), rng);
 }
 
 Classification::Classification(const ClassificationKeys& keys, std::vector<std::string> outputs,

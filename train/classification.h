@@ -9,6 +9,7 @@ namespace autodidact {
 
 struct ModelKeys {
   EncoderOptions encoder;
+  EncoderOptions for_side(int side) const;  // of the pictures: a Vision Transformer needs to know
   void visit(Keys& k);
 };
 

@@ -16,13 +16,11 @@ void MaskedKeys::visit(Keys& k) {
 
 static MaskedAutoencoder make_model(const MaskedKeys& keys, const DataFacts& data) {
   Rng rng(data.seed, Stream::init);
-  EncoderOptions options = keys.model.encoder;
-  options.side = data.side;
-  std::unique_ptr<Encoder> encoder = make_encoder(options, rng);
+  std::unique_ptr<Encoder> encoder = make_encoder(keys.model.for_side(data.side), rng);
   auto* vit = dynamic_cast<VisionTransformer*>(encoder.get());
   if (!vit)
     fail(ErrorKind::usage, "mae: model must be a Vision Transformer (vit_tiny, ..), got ",
-         options.name);
+         keys.model.encoder.name);
   if (keys.decoder_width % keys.decoder_heads != 0 || keys.decoder_width % 4 != 0)
     fail(ErrorKind::usage, "mae: decoder_width must be a multiple of 4 and of decoder_heads, got ",
          keys.decoder_width, " and ", keys.decoder_heads);

@@ -14,10 +14,8 @@ void JointKeys::visit(Keys& k) {
 
 static YNetwork make_network(const JointKeys& keys, const DataFacts& data) {
   Rng rng(data.seed, Stream::init);
-  EncoderOptions options = keys.model.encoder;
-  options.side = data.side;
-  return YNetwork(options, keys.split, int(data.classes.size()), keys.objective == "joint" ? 4 : 0,
-                  rng);
+  return YNetwork(keys.model.for_side(data.side), keys.split, int(data.classes.size()),
+                  keys.objective == "joint" ? 4 : 0, rng);
 }
 
 JointTraining::JointTraining(const JointKeys& keys, const DataFacts& data, Dtype dtype)

@@ -37,21 +37,10 @@ std::vector<bool> from_bits(const std::string& text) {
 }
 
 MetricsFile::Line line_of(const NamedStream& s) {
-  const StreamResult& r = s.result;
-  const Interval change = difference(r.adapted, r.frozen);
-  return {{"corruption", s.corruption},
-          {"samples", int64_t(r.adapted.size())},
-          {"error_none", error_of(r.frozen).value},
-          {"error", error_of(r.adapted).value},
-          {"difference", change.value},
-          {"half_interval", change.half},
-          {"learned_from", r.learned_from},
-          {"failures", r.failures},
-          {"alarms", r.alarms},
-          {"first_loss", r.first_loss},
-          {"last_loss", r.last_loss},
-          {"right_none", bits_of(r.frozen)},
-          {"right", bits_of(r.adapted)}};
+  MetricsFile::Line line = facts_of(s);
+  line.emplace_back("right_none", bits_of(s.result.frozen));
+  line.emplace_back("right", bits_of(s.result.adapted));
+  return line;
 }
 
 // The finished streams of an earlier process; a torn last line is none.
@@ -295,6 +284,22 @@ AdaptOptions AdaptKeys::options() const {
              .reset_every = reset_every,
              .alarm_window = int(alarm_window)};
   return o;
+}
+
+MetricsFile::Line facts_of(const NamedStream& s) {
+  const StreamResult& r = s.result;
+  const Interval change = difference(r.adapted, r.frozen);
+  return {{"corruption", s.corruption},
+          {"samples", int64_t(r.adapted.size())},
+          {"error_none", error_of(r.frozen).value},
+          {"error", error_of(r.adapted).value},
+          {"difference", change.value},
+          {"half_interval", change.half},
+          {"learned_from", r.learned_from},
+          {"failures", r.failures},
+          {"alarms", r.alarms},
+          {"first_loss", r.first_loss},
+          {"last_loss", r.last_loss}};
 }
 
 AdaptRun adapt_run(AdaptRequest request, Progress& progress) {

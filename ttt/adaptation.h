@@ -4,6 +4,7 @@
 // files, for any number of threads and interruptions. A resumed run goes on with the first stream
 // that has no line.
 #pragma once
+#include "train/metrics.h"
 #include "train/progress.h"
 #include "train/run.h"
 #include "ttt/corruptions/corruption.h"
@@ -43,6 +44,8 @@ struct AdaptRun {
   double seconds_per_sample = 0;  // of this call
   int signal = 0;                 // not 0: it came; finished streams are kept
 };
+// What is told of a stream, to people and in files: errors in percent with the change's interval.
+MetricsFile::Line facts_of(const NamedStream& s);
 AdaptRun adapt_run(AdaptRequest request, Progress& progress);
 
 }  // namespace autodidact

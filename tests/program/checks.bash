@@ -1,5 +1,5 @@
 # What every script here begins with: `. "$(dirname "$0")/checks.bash"`. It takes the program from the first argument,
-# gives a folder of its own that goes away, and two ways to fail; a script ends with `exit $bad`.
+# gives a folder of its own that goes away, two ways to fail, and what two runs are compared by; a script ends with `exit $bad`.
 set -uo pipefail
 program=$(realpath "$1")
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
@@ -11,3 +11,5 @@ runs() {   # runs CODE TEXT ARGUMENTS...: the exit code, and TEXT in what was pr
   [[ $status -eq $code ]] || { complain "$*: exit code $status, expected $code"; cat "$work/err"; }
   grep -aqF -- "$text" "$work/out" "$work/err" || { complain "$*: printed no '$text'"; cat "$work/out" "$work/err"; }
 }
+last() { echo "$1/checkpoints/$(cat "$1/checkpoints/last")"; }   # of a run: its newest checkpoint
+without_time() { sed -E 's/, "seconds": [^,}]*//' "$1/metrics.jsonl"; }   # of a run: what does not depend on the clock

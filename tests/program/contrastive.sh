@@ -3,8 +3,6 @@
 # included; collapse and wrong settings end with their exit codes; what is learned can be judged and used.
 #   contrastive.sh PROGRAM
 . "$(dirname "$0")/checks.bash"
-without_time() { sed -E 's/, "seconds": [^,}]*//' "$1/metrics.jsonl"; }
-last() { echo "$1/checkpoints/$(cat "$1/checkpoints/last")"; }
 same_end() {   # same_end RUN REFERENCE
   cmp -s "$(last "$2")" "$(last "$1")" || complain "$1: the final checkpoint differs"
   cmp -s <(without_time "$2") <(without_time "$1") || complain "$1: metrics.jsonl differs"

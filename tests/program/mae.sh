@@ -6,8 +6,6 @@ settings=(--set data=world --set train_size=160 --set test_size=40 --set model=v
           --set depth=2 --set heads=2 --set decoder_width=8 --set decoder_depth=1 --set decoder_heads=2 --set crop_padding=0
           --set batch_size=32 --set epochs=2 --set optimizer=adamw --set learning_rate=1e-3 --set log_every=1
           --set checkpoint_every=3 --set normalize_pixels=false -q)
-last() { echo "$1/checkpoints/$(cat "$1/checkpoints/last")"; }
-without_time() { sed -E 's/, "seconds": [^,}]*//' "$1/metrics.jsonl"; }
 same_end() {   # same_end RUN: ended as the reference did, and kept the same for pictures
   cmp -s "$(last "$work/reference")" "$(last "$1")" || complain "$1: the final checkpoint differs"
   cmp -s <(without_time "$work/reference") <(without_time "$1") || complain "$1: metrics.jsonl differs"

@@ -10,8 +10,6 @@ settings=(--data "$work/x.npy,$work/y.npy" --set model=resnet26 --set width=8 --
           --set checkpoint_every=3 --set log_every=1 -q)
 short=("${settings[@]}" --set epochs=2)
 long=("${settings[@]}" --set epochs=1000)
-without_time() { sed -E 's/, "seconds": [^,}]*//' "$1/metrics.jsonl"; }
-last() { echo "$1/checkpoints/$(cat "$1/checkpoints/last")"; }
 same_end() {   # same_end RUN: ended as the reference did, and left nothing behind
   cmp -s "$(last "$reference")" "$(last "$1")" || complain "$1: the final checkpoint differs"
   cmp -s <(without_time "$reference") <(without_time "$1") || complain "$1: metrics.jsonl differs"

@@ -42,17 +42,9 @@ void run_adapt(const Common& common, Options& o) {
     text += fmt::format("{:<22} {:>7.1f}% {:>7.1f}% {:>+8.1f}  {:+.1f} to {:+.1f}\n", s.corruption,
                         none.value, now.value, change.value, change.value - change.half,
                         change.value + change.half);
-    object["results"].push_back({{"corruption", s.corruption},
-                                 {"samples", r.adapted.size()},
-                                 {"error_none", none.value},
-                                 {"error", now.value},
-                                 {"difference", change.value},
-                                 {"half_interval", change.half},
-                                 {"learned_from", r.learned_from},
-                                 {"failures", r.failures},
-                                 {"alarms", r.alarms},
-                                 {"first_loss", r.first_loss},
-                                 {"last_loss", r.last_loss}});
+    Json row;
+    for (auto& [name, fact] : facts_of(s)) std::visit([&](auto& v) { row[name] = v; }, fact);
+    object["results"].push_back(row);
     results.push_back(r);
   }
   const Interval mean = mean_difference(results);

@@ -29,9 +29,7 @@ Embedder make_embedder(const ContrastiveKeys& keys, const DataFacts& data) {
   if (keys.hidden && keys.head != "mlp")
     fail(ErrorKind::usage, "hidden is for the mlp head, got head = \"", keys.head, "\"");
   Rng rng(data.seed, Stream::init);
-  EncoderOptions options = keys.model.encoder;
-  options.side = data.side;
-  return Embedder(options, keys.head, int(keys.hidden), int(keys.dim), rng);
+  return Embedder(keys.model.for_side(data.side), keys.head, int(keys.hidden), int(keys.dim), rng);
 }
 
 Contrastive::Contrastive(const ContrastiveKeys& keys, const DataFacts& data, Dtype dtype)
