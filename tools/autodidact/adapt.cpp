@@ -43,7 +43,8 @@ void run_adapt(const Common& common, Options& o) {
                         none.value, now.value, change.value, change.value - change.half,
                         change.value + change.half);
     Json row;
-    for (auto& [name, fact] : facts_of(s)) std::visit([&](auto& v) { row[name] = v; }, fact);
+    for (auto& fact : facts_of(s))
+      std::visit([&](auto& value) { row[fact.first] = value; }, fact.second);
     object["results"].push_back(row);
     results.push_back(r);
   }
