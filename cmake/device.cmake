@@ -66,3 +66,14 @@ function(add_device_sources target)
     target_link_libraries(${target} PUBLIC autodidact_emulator)
   endif()
 endfunction()
+
+# The CUDA runtime that engine/cuda calls: the toolkit's, linked statically so that the program also starts on a machine
+# without a driver, or the emulator's.
+function(add_device_runtime target)
+  if(CUDA STREQUAL "ON")
+    find_package(CUDAToolkit REQUIRED)
+    target_link_libraries(${target} PUBLIC CUDA::cudart_static)
+  elseif(CUDA STREQUAL "EMULATED")
+    target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests/emulator)
+  endif()
+endfunction()

@@ -1,23 +1,55 @@
 // dispatch: the one run-time switch. It turns a tensor's device and dtype into types and calls
 // f(queue, T{}).
 #pragma once
+#include <utility>
 #include "engine/tensor.h"
 
 namespace autodidact {
 
+namespace detail {
+// What the code inside may touch (tensor.h).
+struct Reach {
+#if defined(HAS_CUDA)
+  Device before;
+  explicit Reach(Device device) : before(std::exchange(reachable, device)) {}
+  ~Reach() { reachable = before; }
+#else
+  explicit Reach(Device) {}
+#endif
+};
+}  // namespace detail
+
+// f(queue) where the tensor is; what a launch complains about becomes an Error.
 template <class F>
-void dispatch(const Tensor& t, F&& f) {
-  if (t.device() == Device::cpu) switch (t.dtype) {
-      case Dtype::f32:
-        return f(Cpu{}, float{});
-      case Dtype::bf16:
-        return f(Cpu{}, bf16{});
-      case Dtype::f64:
-        return f(Cpu{}, double{});  // exists for the gradient check
-      default:
-        break;
-    }
-  fail(ErrorKind::device, "no kernels for ", t.dtype, " on ", t.device());
+void on_device(const Tensor& t, F&& f, [[maybe_unused]] const char* op = __builtin_FUNCTION()) {
+  detail::Reach reach(t.device());
+#if defined(HAS_CUDA)
+  if (t.device() == Device::cuda) try {
+      return f(cuda_queue());
+    } catch (const LaunchFailure& e) { launch_failed(e, op); }
+#endif
+  f(Cpu{});
+}
+
+template <class F>
+void dispatch(const Tensor& t, F&& f, const char* op = __builtin_FUNCTION()) {
+  on_device(
+      t,
+      [&](auto queue) {
+        switch (t.dtype) {
+          case Dtype::f32:
+            return f(queue, float{});
+          case Dtype::bf16:
+            return f(queue, bf16{});
+          case Dtype::f64:  // exists for the gradient check, on the CPU alone
+            if constexpr (std::is_same_v<decltype(queue), Cpu>) return f(queue, double{});
+            break;
+          default:
+            break;
+        }
+        fail(ErrorKind::device, op, ": no kernels for ", t.dtype, " on ", t.device());
+      },
+      op);
 }
 
 }  // namespace autodidact

@@ -14,7 +14,10 @@ Parameters::Parameters(const std::vector<NamedTensor>& tensors, Dtype compute_dt
   std::unordered_set<std::string> names;
   std::unordered_map<Tensor*, std::string> visited;
   int64_t total = 0;
+  Device device = tensors.empty() ? Device::cpu : tensors.front().tensor->device();
   for (auto& [name, tensor, role] : tensors) {
+    check(!*tensor || tensor->device() == device, "parameters: ", name, " is on ", tensor->device(),
+          ", others on ", device);
     check(names.insert(name).second, "parameters: two tensors are named ", name);
     auto [first, is_new] = visited.emplace(tensor, name);
     check(is_new, "parameters: ", first->second, " and ", name,
@@ -27,9 +30,9 @@ Parameters::Parameters(const std::vector<NamedTensor>& tensors, Dtype compute_dt
   check(total > 0, "parameters: the model has none");
   check(total <= std::numeric_limits<int>::max(), "parameters: at most 2^31 - 1 numbers, got ",
         total);
-  value = zeros({int(total)}, master);
-  grad = zeros({int(total)}, master);
-  if (compute_dtype == Dtype::bf16) compute = zeros({int(total)}, Dtype::bf16);
+  value = zeros({int(total)}, master, device);
+  grad = zeros({int(total)}, master, device);
+  if (compute_dtype == Dtype::bf16) compute = zeros({int(total)}, Dtype::bf16, device);
   for (Segment& s : segments_) {
     Tensor home = view_flat(value, s.begin, s.shape);
     copy(home, *s.tensor);

@@ -91,6 +91,12 @@ void set_batch_splits(M& model, int splits) {
   model.visit(v);
 }
 
+// Every tensor of a model to this device, before Parameters makes views of them.
+template <class M>
+void move_to(M& model, Device device) {
+  for (auto& [name, tensor, role] : named_tensors(model)) *tensor = to_device(*tensor, device);
+}
+
 class Parameters {
  public:
   struct Segment {
@@ -104,9 +110,9 @@ class Parameters {
   static constexpr int64_t kAlign = 64;  // elements: 256 bytes of f32
 
   Parameters() = default;
-  // Moves the parameters of the model into flat buffers and makes its tensors views of them. The
-  // model must outlive this object and must not move. compute: f32 or bf16 (f64 for gradient checks
-  // of whole models).
+  // Moves the parameters of the model into flat buffers and makes its tensors views of them, on the
+  // device where they are. The model must outlive this object and must not move. compute: f32 or
+  // bf16 (f64 for gradient checks of whole models).
   template <class M>
   explicit Parameters(M& model, Dtype compute_dtype = Dtype::f32)
       : Parameters(named_tensors(model), compute_dtype) {}

@@ -89,7 +89,8 @@ Tensor softmax(const Tensor& x);
 Tensor log_softmax(const Tensor& x);
 // Mean over the rows whose label is not negative of -sum_c target_c log softmax(logits)_c, target =
 // (1 - smoothing) onehot(label) + smoothing / C. Scalar of the accumulator's dtype.   logits: [N,
-// C]; labels: i32 [N], below C. NaN where no row counts, as PyTorch's.
+// C]; labels: i32 [N], below C. NaN where no row counts, as PyTorch's, and on a
+// GPU where a label is not below C.
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels, float label_smoothing = 0);
 
 // ---- contrastive losses (ops/contrastive.cpp)

@@ -32,7 +32,14 @@ class Optimizer {
   // One step with the gradients gathered since the last one. Parameters without a gradient count
   // as zero, frozen ones keep their values. Afterwards the next backward starts afresh; what
   // `grad` holds can still be read.
-  void update(double lr, double gradient_scale = 1);
+  void update(double lr, double gradient_scale = 1) {
+    prepare(lr, gradient_scale);
+    update();
+  }
+  // The two halves of it. prepare counts the step and puts what changes from step to step into
+  // the device's memory; update works from there, so that it can be captured and replayed.
+  void prepare(double lr, double gradient_scale = 1);
+  void update();
 
   // If set, a flat buffer of the parameters' layout that receives m ema + (1 - m) w in the pass:
   // a weight average, or the value buffer of a momentum encoder.
@@ -40,18 +47,22 @@ class Optimizer {
   float ema_momentum = 0.999f;
 
   // What a checkpoint needs besides the weights: "velocity" or "m" and "v" (flat, as
-  // Parameters::value), "step" (i64, scalar), and "ema" if set.
+  // Parameters::value), "step" (i64, scalar, on the CPU), and "ema" if set.
   std::vector<NamedTensor> state();
   int64_t step() const { return *ptr<int64_t>(step_); }
   const OptimizerOptions& options() const { return options_; }
 
  private:
+  void prepare_segments();
   template <class T>
-  void run_rule(const StepValues& values);
+  void run_rule(auto queue);
 
   Parameters& parameters_;
   OptimizerOptions options_;
   Tensor velocity_, m_, v_, step_;
+  Tensor step_values_, segments_;  // u8: a StepValues, and Segments of what is not frozen
+  std::vector<bool> frozen_;       // when segments_ was written
+  int segment_count_ = 0;
 };
 
 // ema = m ema + (1 - m) w of two flat buffers, where it is not taken in an optimizer's pass.

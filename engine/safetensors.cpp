@@ -153,7 +153,9 @@ Shape file_shape(const Shape& s, Role role) {
   return {s[0], s[3], s[1], s[2]};
 }
 
-Tensor to_file_order(const Tensor& t, Role role) {
+// In the host's memory.
+Tensor to_file_order(const Tensor& tensor, Role role) {
+  Tensor t = to_device(tensor, Device::cpu);
   if (role != Role::conv_weight) return t;
   Tensor y = empty(file_shape(t.shape, role), t.dtype);
   transpose_planes(y, t, t.shape[0], int64_t(t.shape[1]) * t.shape[2], t.shape[3]);
@@ -166,8 +168,6 @@ Tensor to_memory_order(const Tensor& t, Role role, const Shape& shape) {
   transpose_planes(y, t, t.shape[0], t.shape[1], int64_t(t.shape[2]) * t.shape[3]);
   return y;
 }
-
-bool is_float(Dtype d) { return d == Dtype::f32 || d == Dtype::bf16 || d == Dtype::f64; }
 
 // A name is listed if it is one of the entries, or lies inside a module that is.
 bool listed(const std::string& name, const std::vector<std::string>& entries) {
@@ -278,7 +278,8 @@ std::vector<std::string> load_strict(const std::vector<StoredTensor>& to, const 
     }
     const StoredTensor& s = *at->second;
     Shape expected = file_shape(s.tensor.shape, s.role);
-    bool same_kind = t.dtype == s.tensor.dtype || (is_float(t.dtype) && is_float(s.tensor.dtype));
+    bool same_kind =
+        t.dtype == s.tensor.dtype || (is_floating(t.dtype) && is_floating(s.tensor.dtype));
     if (t.shape != expected || !same_kind)
       problem("mismatched ", full_name, ": the model has ", s.tensor.dtype, " ", expected,
               ", the file ", t.dtype, " ", t.shape);

@@ -2,9 +2,7 @@
 // views.
 #include "engine/tensor.h"
 #include <algorithm>
-#include <cstring>
 #include <limits>
-#include "engine/arena.h"
 #include "engine/dispatch.h"
 #include "kernels/elementwise.h"
 
@@ -60,20 +58,21 @@ std::ostream& operator<<(std::ostream& out, const Shape& s) {
   return out << ']';
 }
 
-Buffer::Buffer(size_t n, Device d) : bytes(n), device(d) {
-  check(d == Device::cpu, "no ", d, " memory in this build");
-  data = cpu_arena().allocate(n);
-}
-Buffer::~Buffer() { cpu_arena().release(data); }
+Buffer::Buffer(size_t n, Device d, const char* op)
+    : data(arena_of(d)->allocate(n, op)), bytes(n), device(d), arena(arena_of(d)) {}
+Buffer::~Buffer() { arena->release(data); }
 
-Tensor empty(const Shape& shape, Dtype dtype, Device device) {
+Tensor empty(const Shape& shape, Dtype dtype, Device device, const char* op) {
   Tensor t;
   t.shape = shape, t.dtype = dtype;
-  t.buffer = std::make_shared<Buffer>(t.bytes(), device);
+  t.buffer = std::make_shared<Buffer>(t.bytes(), device, op);
   return t;
 }
 
 void fill(Tensor& t, double value) {
+  if (!is_floating(t.dtype) &&
+      t.device() != Device::cpu)  // counters and labels: no kernel for them
+    return copy(t, full(t.shape, value, t.dtype));
   switch (t.dtype) {
     case Dtype::i32:
       std::fill_n(ptr<int32_t>(t), t.size(), int32_t(value));
@@ -98,17 +97,21 @@ Tensor full(const Shape& shape, double value, Dtype dtype, Device device) {
   return t;
 }
 
+// Between devices and dtypes at once, the conversion is the CPU's, which has all of them.
 void copy(Tensor& to, const Tensor& from) {
   check(to.shape == from.shape, "copy: shapes must agree, got ", to.shape, " and ", from.shape);
   if (to.dtype == from.dtype) {
-    if (to.bytes()) std::memcpy(to.data(), from.data(), to.bytes());
-  } else {
-    dispatch(to, [&]<class To>(auto queue, To) {
-      dispatch(from, [&]<class From>(auto, From) {
-        if constexpr (!std::is_same_v<To, From>)
+    transfer(to.data(), to.device(), from.data(), from.device(), to.bytes());
+  } else if (to.device() == from.device()) {
+    dispatch(to, [&]<class Queue, class To>(Queue, To) {
+      dispatch(from, [&]<class Same, class From>(Same queue, From) {
+        if constexpr (!std::is_same_v<To, From> && std::is_same_v<Queue, Same>)
           run(queue, Cast<To, From>{ptr<To>(to), ptr<const From>(from), to.size()});
       });
     });
+  } else {
+    Tensor converted = cast(to_device(from, Device::cpu), to.dtype);
+    transfer(to.data(), to.device(), converted.data(), Device::cpu, to.bytes());
   }
   ++to.buffer->version;
 }
@@ -126,6 +129,13 @@ Tensor cast(const Tensor& t, Dtype dtype) {
   return c;
 }
 
+Tensor to_device(const Tensor& t, Device device) {
+  if (t.device() == device) return t;
+  Tensor c = empty(t.shape, t.dtype, device);
+  copy(c, t);
+  return c;
+}
+
 void accumulate(Tensor& to, const Tensor& from) {
   check(to.shape == from.shape, "accumulate: shapes must agree, got ", to.shape, " and ",
         from.shape);
@@ -133,6 +143,12 @@ void accumulate(Tensor& to, const Tensor& from) {
     run(queue, Accumulate<T>{ptr<T>(to), ptr<const T>(from), to.size()});
   });
   ++to.buffer->version;
+}
+
+void increment(Tensor& counter) {
+  check(counter.size() == 1, "increment: one counter is needed, got ", counter.shape);
+  on_device(counter, [&](auto queue) { run(queue, Increment{ptr<int64_t>(counter)}); });
+  ++counter.buffer->version;
 }
 
 Tensor view(const Tensor& t, const Shape& shape) {

@@ -8,7 +8,7 @@
 #include <memory>
 #include <ostream>
 #include "engine/check.h"
-#include "engine/device.h"
+#include "engine/memory.h"
 #include "kernels/types.h"
 
 namespace autodidact {
@@ -17,6 +17,7 @@ enum class Dtype : uint8_t { f32, bf16, f64, i32, i64, u8 };
 size_t bytes_of(Dtype d);
 const char* name(Dtype d);  // "f32", ...
 Dtype acc(Dtype d);         // the dtype of sums, statistics and parameter gradients: f64 or f32
+inline bool is_floating(Dtype d) { return d == Dtype::f32 || d == Dtype::bf16 || d == Dtype::f64; }
 std::ostream& operator<<(std::ostream& out, Dtype d);
 
 template <class T>
@@ -81,7 +82,8 @@ struct Buffer {
   size_t bytes = 0;
   Device device = Device::cpu;
   uint64_t version = 0;
-  Buffer(size_t bytes, Device device);
+  std::shared_ptr<Arena> arena;
+  Buffer(size_t bytes, Device device, const char* op);
   ~Buffer();
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
@@ -103,39 +105,68 @@ struct Tensor {
   void* data() const { return buffer ? static_cast<char*>(buffer->data) + offset : nullptr; }
 };
 
+#if defined(HAS_CUDA)
+// Whose memory the code that runs may touch: the CPU's, and inside of a dispatch its device's.
+inline thread_local Device reachable = Device::cpu;
+#endif
+
 // Typed pointer to a tensor's first element; null for an empty handle; an error if the dtype is
-// another one.
+// another one, or if the memory is not the running device's.
 template <class T>
 T* ptr(const Tensor& t) {
   if (!t.buffer) return nullptr;
+#if defined(HAS_CUDA)
+  check(t.device() == reachable, "tensor on ", t.device(), " read by code that runs on ", reachable,
+        ": copy it with to_device, or read one value with item");
+#endif
   check(t.dtype == dtype_of<std::remove_const_t<T>>, "tensor of ", t.dtype, " read as ",
         dtype_of<std::remove_const_t<T>>);
   return static_cast<T*>(t.data());
 }
 
-Tensor empty(const Shape& shape, Dtype dtype = Dtype::f32,
-             Device device = Device::cpu);  // contents undefined
-inline Tensor empty_like(const Tensor& t) { return empty(t.shape, t.dtype, t.device()); }
+// Contents undefined. `op` is named where memory runs out.
+Tensor empty(const Shape& shape, Dtype dtype = Dtype::f32, Device device = Device::cpu,
+             const char* op = __builtin_FUNCTION());
+inline Tensor empty_like(const Tensor& t, const char* op = __builtin_FUNCTION()) {
+  return empty(t.shape, t.dtype, t.device(), op);
+}
 Tensor full(const Shape& shape, double value, Dtype dtype = Dtype::f32,
             Device device = Device::cpu);
 inline Tensor zeros(const Shape& shape, Dtype dtype = Dtype::f32, Device device = Device::cpu) {
   return full(shape, 0, dtype, device);
 }
 void fill(Tensor& t, double value);  // raises the version
-void copy(Tensor& to,
-          const Tensor& from);  // same shape; converts the dtype; raises the version of `to`
+// Same shape, any devices; converts the dtype; raises the version of `to`.
+void copy(Tensor& to, const Tensor& from);
 Tensor clone(const Tensor& t);
 Tensor cast(
     const Tensor& t,
     Dtype dtype);  // a copy, or t itself where the dtype is already right; not differentiable
+Tensor to_device(const Tensor& t, Device device);  // a copy, or t itself where it is there already
 void accumulate(Tensor& to,
                 const Tensor& from);  // to += from, same shape and dtype; raises the version
+void increment(Tensor& counter);      // += 1 of one i64; raises the version
 
 // Views without a node: the differentiable ones are in ops.h.
 Tensor view(const Tensor& t, const Shape& shape);       // same size
 Tensor view_rows(const Tensor& t, int begin, int end);  // [begin, end) of the first dimension
 Tensor view_flat(const Tensor& t, int64_t begin,
                  const Shape& shape);  // shape.size() elements from element `begin`
+
+// A tensor's one value, wherever it lies. Waits for it.
+template <class T>
+T item(const Tensor& t) {
+  check(t.size() == 1, "item: a tensor of one element is needed, got ", t.shape);
+  return *ptr<const T>(to_device(t, Device::cpu));
+}
+
+// A new tensor with these shape.size() values of the host's memory.
+template <class T>
+Tensor from_host(const Shape& shape, const T* values, Device device) {
+  Tensor t = empty(shape, dtype_of<T>, device);
+  transfer(t.data(), device, values, Device::cpu, t.bytes());
+  return t;
+}
 
 template <class T>
 Tensor tensor_of(const Shape& shape, std::initializer_list<T> values) {

@@ -28,7 +28,8 @@ class DeviceScratch {
  public:
   // count 0: no memory, and no workspace needed.
   DeviceScratch(Cuda queue, int64_t count)
-      : workspace_(count > 0 ? queue.workspace : nullptr),
+      : queue_(queue),
+        workspace_(count > 0 ? queue.workspace : nullptr),
         before_(workspace_ ? workspace_->used : 0),
         bytes_(size_t(count) * sizeof(T)) {
     if (count == 0) return;
@@ -41,11 +42,11 @@ class DeviceScratch {
     data_ = workspace_->memory + before_;
     workspace_->used += all;
     if (workspace_->used > workspace_->high_water) workspace_->high_water = workspace_->used;
-    fence_scratch(data_, bytes_, all - bytes_);
+    fence_scratch(queue_, data_, bytes_, all - bytes_);
   }
   ~DeviceScratch() {
     if (!workspace_) return;
-    unfence_scratch(data_, bytes_);
+    unfence_scratch(queue_, data_, bytes_);
     workspace_->used = before_;
   }
   DeviceScratch(const DeviceScratch&) = delete;
@@ -54,6 +55,7 @@ class DeviceScratch {
 
  private:
   static constexpr size_t kAlignment = 256;
+  Cuda queue_;
   Workspace* workspace_;
   size_t before_, bytes_;
   unsigned char* data_ = nullptr;

@@ -231,6 +231,7 @@ template <class T>
 void run(Cpu, Fill<T> p) {
   choose<T>(p);
 }
+void run(Cpu, Increment p) { ++*p.y; }
 
 #define UNARY(Op)                                   \
   template void run(Cpu, UnaryForward<Op, float>);  \

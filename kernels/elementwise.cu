@@ -118,6 +118,8 @@ __global__ void elementwise_kernel(P p, int64_t n) {
       for (int64_t rest = i; rest < n; ++rest) apply<1>(p, rest);
 }
 
+__global__ void increment_kernel(Increment p) { ++*p.y; }
+
 template <int kWide, class P>
 void map(Cuda queue, const P& p, int64_t n, bool packs) {
   if (n == 0) return;
@@ -180,6 +182,7 @@ template <class T>
 void run(Cuda queue, Fill<T> p) {
   map<kPack<T>>(queue, p, p.n, aligned(p.y));
 }
+void run(Cuda queue, Increment p) { launch(queue, 1, 1, 0, increment_kernel, p); }
 
 #define UNARY(Op)                                    \
   template void run(Cuda, UnaryForward<Op, float>);  \

@@ -87,6 +87,11 @@ struct Fill {
   double value;
 };
 
+// y += 1: counts steps where they are replayed.
+struct Increment {
+  int64_t* y;  // [1]
+};
+
 template <class Op, class T>
 void run(Cpu, UnaryForward<Op, T>);
 template <class Op, class T>
@@ -107,6 +112,7 @@ template <class T>
 void run(Cpu, Accumulate<T>);
 template <class T>
 void run(Cpu, Fill<T>);
+void run(Cpu, Increment);
 #if defined(HAS_CUDA)
 template <class Op, class T>
 void run(Cuda, UnaryForward<Op, T>);
@@ -128,6 +134,7 @@ template <class T>
 void run(Cuda, Accumulate<T>);
 template <class T>
 void run(Cuda, Fill<T>);
+void run(Cuda, Increment);
 #endif
 
 }  // namespace autodidact

@@ -111,8 +111,8 @@ __global__ void cross_entropy_rows_kernel(CrossEntropyForward<T> p) {
   float mean = row_sum(total, memory) / float(p.cols);
   if (threadIdx.x > 0 || row.cols == 0) return;
   int label = p.labels[row.index];
-  float loss = 0;
-  if (label >= 0) {
+  float loss = label < p.cols ? 0.0f : NAN;  // nobody on the host has looked at the labels
+  if (label >= 0 && label < p.cols) {
     // In double, rounded once: differences that may be far above the loss.
     double at_label = double(p.logits[row.at + label]) - double(s.max), share = p.smoothing;
     loss = float(double(s.log_sum) - (1 - share) * at_label - share * double(mean));

@@ -50,7 +50,7 @@ struct CrossEntropyForward {
                          // sum loses the digits that the probabilities are made of
   Acc<T>* row_loss;      // [rows], or null; 0 for a row that does not count
   const T* logits;       // [rows, cols]
-  const int32_t* labels;  // [rows], below cols
+  const int32_t* labels;  // [rows], below cols; on CUDA the loss is NaN where one is not
   int64_t rows;
   int cols;
   float smoothing;

@@ -58,8 +58,8 @@ struct BatchNorm2d {
     if (!training)
       return batchnorm_inference(x, weight, bias, running_mean, running_var,
                                  {.eps = eps, .relu = relu, .residual = residual});
-    ++*ptr<int64_t>(num_batches_tracked);
-    Tensor mean = running_mean, var = running_var;  // handles of the same memory
+    Tensor count = num_batches_tracked, mean = running_mean, var = running_var;  // same memory
+    increment(count);
     return batchnorm(x, weight, bias, mean, var, {.eps = eps, .relu = relu, .residual = residual},
                      momentum, splits);
   }

@@ -46,10 +46,10 @@ one() {   # one NAME COMMAND...: passes with exit 0, is skipped with 77; parts i
   esac
 }
 
-build() {   # build PRESET TARGET [cmake arguments]
+build() {   # build PRESET "TARGET..." [cmake arguments]
   local preset=$1 target=$2; shift 2
   seconds_at "build $preset"
-  { cmake --preset "$preset" "$@" && cmake --build --preset "$preset" --target "$target"; } >"$log/build" 2>&1 && return 0
+  { cmake --preset "$preset" "$@" && cmake --build --preset "$preset" --target $target; } >"$log/build" 2>&1 && return 0
   tail -n 40 "$log/build"
   failed=$((failed + 1)); failures+=("build $preset")
   return 1
@@ -79,13 +79,16 @@ if wants release || wants scripts; then
     fi
     if wants scripts; then
       for script in tests/program/*.sh; do
-        [[ -e $script ]] && one "$script" bash "$script" "$PWD/build/release/autodidact"
+        [[ -e $script && $script != */emulated.sh ]] && one "$script" bash "$script" "$PWD/build/release/autodidact"
       done
     fi
   fi
 fi
-if wants emulated && build emulated emulator_tests -DPROGRAM=OFF; then
+if wants emulated && build emulated "emulator_tests device_tests autodidact"; then
   doctests "emulator" build/emulated/tests/emulator_tests
+  doctests "engine on the emulated GPU" build/emulated/tests/device_tests
+  one "tests/program/emulated.sh" bash tests/program/emulated.sh "$PWD/build/emulated/autodidact"
+  one "tests/program/device.sh, emulated" bash tests/program/device.sh "$PWD/build/emulated/autodidact"
 fi
 if wants sanitize; then
   compiler=$(command -v clang++-14 || command -v clang++ || command -v g++)   # the second compiler, where it is

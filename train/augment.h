@@ -20,13 +20,20 @@ struct Augmentation {
 };
 
 struct NetworkInput {
-  Tensor x;      // [n, side, side, 3]; n = 4 * batch for Rotation::all
-  Tensor turns;  // i32 [n]: quarter turns counter-clockwise; empty without rotation
+  Tensor x;       // [n, side, side, 3]; n = 4 * batch for Rotation::all
+  Tensor turns;   // i32 [n]: quarter turns counter-clockwise; empty without rotation
+  Tensor labels;  // i32 [batch], the data's; -1: none
 };
 
 // Draws depend on (seed, epoch, sample) alone. f32 or bf16.
-NetworkInput augment(const Batch& batch, const Augmentation& options, Dtype dtype);
+NetworkInput augment(const Batch& batch, const Augmentation& options, Dtype dtype,
+                     Device device = Device::cpu);
+// The same into the memory that `in` has from the batch before, which must have been of the same
+// size: a captured step finds the next batch where the last one was.
+void augment(NetworkInput& in, const Batch& batch, const Augmentation& options, Dtype dtype,
+             Device device);
 // The untouched pictures, normalised. images: u8 [count, side, side, 3].
-Tensor normalize(const uint8_t* images, int count, int side, const Normalization& n, Dtype dtype);
+Tensor normalize(const uint8_t* images, int count, int side, const Normalization& n, Dtype dtype,
+                 Device device = Device::cpu);
 
 }  // namespace autodidact

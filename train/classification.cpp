@@ -85,30 +85,40 @@ std::string Classification::prediction() const {
              : "degrees by which the picture seems to be turned counter-clockwise";
 }
 
-double count_right(const Tensor& logits, const int32_t* labels) {
-  Tensor values = cast(detach(logits), Dtype::f32);
+double count_right(const Tensor& logits, const Tensor& labels) {
+  Tensor values = cast(to_device(detach(logits), Device::cpu), Dtype::f32);
+  Tensor expected = to_device(labels, Device::cpu);
   const float* row = ptr<const float>(values);
+  const int32_t* label = ptr<const int32_t>(expected);
   int n = logits.shape[0], classes = logits.shape[1], right = 0;
   for (int i = 0; i < n; ++i, row += classes)
-    right += std::max_element(row, row + classes) - row == labels[i];
+    right += std::max_element(row, row + classes) - row == label[i];
   return right;
 }
 
-Tensor labels_of(const Batch& batch, const NetworkInput& in) {
-  if (in.turns) return in.turns;
-  Tensor labels = empty({batch.count}, Dtype::i32);
-  std::copy_n(batch.labels.begin(), batch.count, ptr<int32_t>(labels));
-  return labels;
+const Tensor& labels_of(const NetworkInput& in) { return in.turns ? in.turns : in.labels; }
+
+Tensor Classification::loss(const Batch& batch, Metrics& of_batch) {
+  prepare(batch);
+  Tensor y = loss();
+  of_batch = metrics();
+  return y;
 }
 
-Tensor Classification::loss(const Batch& batch, Metrics& metrics) {
-  NetworkInput in = augment(batch, augmentation_, dtype_);
-  Tensor labels = labels_of(batch, in);
-  Tensor logits = model_(in.x);
-  Tensor loss = cross_entropy(logits, labels, float(keys_.label_smoothing));
-  metrics = {{"loss", double(ptr<const float>(loss)[0])},
-             {"accuracy", count_right(logits, ptr<const int32_t>(labels)) / logits.shape[0]}};
+void Classification::prepare(const Batch& batch) {
+  augment(input_, batch, augmentation_, dtype_, device());
+}
+
+Tensor Classification::loss() {
+  Tensor logits = model_(input_.x);
+  Tensor loss = cross_entropy(logits, labels_of(input_), float(keys_.label_smoothing));
+  loss_ = detach(loss), logits_ = detach(logits);
   return loss;
+}
+
+Metrics Classification::metrics() const {
+  return {{"loss", double(item<float>(loss_))},
+          {"accuracy", count_right(logits_, labels_of(input_)) / logits_.shape[0]}};
 }
 
 Metrics Classification::evaluate(Loader& pictures, const std::function<bool()>& stop) {
@@ -121,12 +131,11 @@ Metrics Classification::evaluate(Loader& pictures, const std::function<bool()>& 
     if (stop()) return {};
     const Batch& batch = pictures.next();
     if (batch.count == 0) continue;  // all damaged
-    NetworkInput in = augment(batch, untouched, dtype_);
-    Tensor labels = labels_of(batch, in);
+    NetworkInput in = augment(batch, untouched, dtype_, device());
     Tensor logits = model_(in.x);
     int n = logits.shape[0];
-    loss += double(ptr<const float>(cross_entropy(logits, labels, 0.0f))[0]) * n;
-    right += count_right(logits, ptr<const int32_t>(labels));
+    loss += double(item<float>(cross_entropy(logits, labels_of(in), 0.0f))) * n;
+    right += count_right(logits, labels_of(in));
     seen += n;
   }
   check(seen > 0, "evaluate: the data set is empty");

@@ -33,15 +33,19 @@ struct ClassificationKeys {
 };
 
 // How many rows of logits [N, classes] are largest at their label.
-double count_right(const Tensor& logits, const int32_t* labels);
+double count_right(const Tensor& logits, const Tensor& labels);
 // i32, a label an input: the turns where pictures were turned, otherwise the data's.
-Tensor labels_of(const Batch& batch, const NetworkInput& in);
+const Tensor& labels_of(const NetworkInput& in);
 
-class Classification : public Method {
+class Classification : public Method, public CapturableStep {
  public:
   Classification(const ClassificationKeys& keys, std::vector<std::string> outputs,
                  Rotation rotation, const DataFacts& data, Dtype dtype);
   Tensor loss(const Batch& batch, Metrics& metrics) override;
+  CapturableStep* capturable() override { return this; }
+  void prepare(const Batch& batch) override;
+  Tensor loss() override;
+  Metrics metrics() const override;
   Metrics evaluate(Loader& pictures, const std::function<bool()>& stop) override;
   Encoder& encoder() override { return *model_.encoder; }
   Tensor logits(const Tensor& images) const override { return model_(images); }
@@ -53,12 +57,15 @@ class Classification : public Method {
   bool uses_labels() const override { return rotation_ == Rotation::none; }
 
  private:
+  Device device() const { return model_.head.weight.device(); }
   ClassificationKeys keys_;
   std::vector<std::string> outputs_;
   Rotation rotation_;  // none: the labels are the data's; otherwise the turns are the labels
   Augmentation augmentation_;
   Dtype dtype_;
   Classifier model_;
+  NetworkInput input_;    // of the current step, always in the same memory
+  Tensor loss_, logits_;  // of the last step, without its tape
 };
 
 }  // namespace autodidact

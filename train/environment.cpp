@@ -1,6 +1,5 @@
 #include "train/environment.h"
 #include <cairo.h>
-#include <dlfcn.h>
 #include <fmt/core.h>
 #include <png.h>
 #include <sys/utsname.h>
@@ -12,6 +11,7 @@
 #include <jpeglib.h>
 #include "kernels/cpu_class.h"
 #include "kernels/parallel.h"
+#include "train/gpu.h"
 
 namespace autodidact {
 namespace {
@@ -30,37 +30,19 @@ std::string cpu_model() {
   return "unknown";
 }
 
-// Asked of the driver's own library, so that a build without device code can still say what it
-// leaves unused.
-Json gpu() {
-  Json out;
+// As -DCUDA was given.
+const char* device_code([[maybe_unused]] const GpuFound& found) {
 #if defined(HAS_CUDA)
-  constexpr bool kBuilt = true;
+  return found.emulated ? "EMULATED" : "ON";
 #else
-  constexpr bool kBuilt = false;
+  return "OFF";
 #endif
-  out["usable"] = false;
-  out["count"] = 0;
-  out["driver"] = nullptr;
-  void* driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-  if (!driver) {
-    out["reason"] = "no NVIDIA driver (libcuda.so.1) on this machine";
-    return out;
-  }
-  auto init = reinterpret_cast<int (*)(unsigned)>(dlsym(driver, "cuInit"));
-  auto count = reinterpret_cast<int (*)(int*)>(dlsym(driver, "cuDeviceGetCount"));
-  auto driver_version = reinterpret_cast<int (*)(int*)>(dlsym(driver, "cuDriverGetVersion"));
-  int n = 0, v = 0;
-  if (driver_version && driver_version(&v) == 0)
-    out["driver"] = fmt::format("CUDA {}.{}", v / 1000, v % 1000 / 10);
-  int status = init && count ? init(0) : -1;
-  if (status == 0) status = count(&n);
-  out["count"] = n;
-  if (status != 0) out["reason"] = fmt::format("the driver answers with error {}", status);
-  else if (n == 0) out["reason"] = "the driver finds no GPU";
-  else if (!kBuilt) out["reason"] = "this program was built with -DCUDA=OFF";
-  else out["usable"] = true, out["reason"] = "";
-  dlclose(driver);
+}
+
+Json gpu(const GpuFound& found) {
+  Json out = {{"usable", found.usable}, {"count", found.count}};
+  out["driver"] = found.driver.empty() ? Json(nullptr) : Json(found.driver);
+  out["reason"] = found.reason;
   return out;
 }
 
@@ -68,6 +50,7 @@ Json gpu() {
 
 nlohmann::ordered_json environment() {
   Json out;
+  const GpuFound found = find_gpu();
   out["version"] = AUTODIDACT_VERSION;
 #if defined(__clang__)
   out["compiler"] = "clang " + version(__clang_major__, __clang_minor__, __clang_patchlevel__);
@@ -79,13 +62,14 @@ nlohmann::ordered_json environment() {
 #else
   out["build"] = "with assertions";
 #endif
+  out["device_code"] = device_code(found);
   out["cpu"] = {{"model", cpu_model()},
                 {"class", name(cpu_class())},
                 {"best_class", name(best_cpu_class())},
                 {"bf16_instructions", cpu_has_bf16()},
                 {"threads", thread_count()}};
   out["memory_bytes"] = int64_t(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
-  out["gpu"] = gpu();
+  out["gpu"] = gpu(found);
   unsigned xxh = XXH_versionNumber();
   out["libraries"] = {
     {"highway", HIGHWAY_VERSION},

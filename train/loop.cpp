@@ -74,12 +74,12 @@ double since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-double sum_of_squares(const Tensor& t) {
-  Tensor y = empty({}, acc(t.dtype));
+Tensor sum_of_squares(const Tensor& t) {
+  Tensor y = empty({}, acc(t.dtype), t.device());
   dispatch(t, [&]<class T>(auto queue, T) {
     run(queue, SumOfSquares<T>{ptr<Acc<T>>(y), ptr<const T>(t), t.size()});
   });
-  return ptr<const float>(y)[0];
+  return y;
 }
 
 // Means over the steps since the last line; part of a checkpoint, so that a resumed run writes the
@@ -140,7 +140,8 @@ class Loop {
       : t(training),
         keys_(keys),
         per_epoch_(t.loader.batches_per_epoch()),
-        schedule_(keys.schedule_of(per_epoch_)) {
+        schedule_(keys.schedule_of(per_epoch_)),
+        graph_(t.parameters.value.device(), t.replay) {
     if (per_epoch_ == 0)
       fail(ErrorKind::data, "train: fewer pictures than one batch of ", keys.batch_size);
   }
@@ -233,28 +234,42 @@ class Loop {
            ", or start another run with --init");
   }
 
-  void take_step(const Batch& batch) {
-    Metrics metrics;
-    Tensor loss = t.method.loss(batch, metrics);
+  void differentiate(const Tensor& loss) {
     if (!t.graph_file.empty()) {
       write_durably(t.graph_file, tape_dot(loss));
       t.graph_file.clear();
     }
-    check_finite("loss", double(ptr<const float>(loss)[0]));
     if (loss.node) backward(loss);
+    loss_ = detach(loss);
     t.parameters.finish_grad();
-    double norm = std::sqrt(sum_of_squares(t.parameters.grad));
+    squares_ = sum_of_squares(t.parameters.grad);
+  }
+
+  void take_step(const Batch& batch) {
+    const double rate = schedule_(step_);
+    Metrics metrics;
+    if (CapturableStep* step = t.method.capturable()) {
+      step->prepare(batch);
+      t.optimizer.prepare(rate);
+      graph_([&] {
+        differentiate(step->loss());
+        t.optimizer.update();
+      });
+      metrics = step->metrics();
+    } else {
+      differentiate(t.method.loss(batch, metrics));
+      t.optimizer.update(rate);
+    }
+    check_finite("loss", double(item<float>(loss_)));
+    const double norm = std::sqrt(double(item<float>(squares_)));
     check_finite("gradient norm", norm);
-    double rate = schedule_(step_);
-    t.optimizer.update(rate);
     metrics.emplace_back("gradient_norm", norm);
     interval_.add(metrics);
     rate_ = rate;
     ++step_;
   }
 
-  // Before the weights have been touched: the last checkpoint is good, and the step can be looked
-  // at.
+  // Before a checkpoint could be written of it: the last one is good.
   void check_finite(const char* what, double value) const {
     if (!std::isfinite(value))
       fail(ErrorKind::numerical, "train: the ", what, " of step ", step_, " (epoch ",
@@ -316,6 +331,8 @@ class Loop {
   const LoopKeys& keys_;
   int64_t per_epoch_;
   Schedule schedule_;
+  Graph graph_;
+  Tensor loss_, squares_;  // of the last step: the loss, the sum of the gradient's squares
   int64_t step_ = 0, metrics_lines_ = 0;
   double rate_ = 0;
   bool test_due_ = false;  // the test split has not been looked at after this step

@@ -2,6 +2,7 @@
 // time or on the terminal stays out of what is computed: the same recipe gives the same bytes for
 // any number of threads and any number of interruptions.
 #pragma once
+#include "engine/graph.h"
 #include "engine/optimizer.h"
 #include "engine/schedule.h"
 #include "train/method.h"
@@ -38,7 +39,8 @@ struct Training {
   const Checkpoint* last;                    // what to go on from; null: from the start
   bool encoder_frozen = false;               // it also stays in evaluation mode
   std::map<std::string, std::string> facts;  // for checkpoints: method, recipe, data, outputs
-  std::string graph_file;  // not empty: the first step's tape is written there for Graphviz
+  std::string graph_file;          // not empty: the first step's tape is written there for Graphviz
+  Replay replay = Replay::always;  // on a GPU, from the third step on
 };
 
 struct LoopResult {

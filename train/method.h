@@ -35,6 +35,20 @@ struct RunParts {
   std::function<void(const std::string&)> say;
 };
 
+// A step that a GPU can capture and replay for every batch (engine/graph.h).
+class CapturableStep {
+ public:
+  // Puts a batch where the step reads it: always the same memory, of the weights' device.
+  virtual void prepare(const Batch& batch) = 0;
+  // Of what prepare put there: scalar, with its tape. Copies nothing to or from the GPU.
+  virtual Tensor loss() = 0;
+  // Of the last loss or its replay; means over the batch.
+  virtual Metrics metrics() const = 0;
+
+ protected:
+  ~CapturableStep() = default;
+};
+
 class Method {
  public:
   virtual ~Method() = default;
@@ -45,6 +59,8 @@ class Method {
   virtual Tensor loss(const Batch& batch, Metrics& metrics) = 0;
   // What the progress line shows beside the loss: "queue 512/4096".
   virtual std::string status() const { return ""; }
+  // The same in three parts; null where it is not made of them, and every step runs.
+  virtual CapturableStep* capturable() { return nullptr; }
   // One pass over untouched pictures with the tape off and layers in evaluation mode (the loop sees
   // to both). `stop` is asked before every batch; empty: it said yes.
   virtual Metrics evaluate(Loader& pictures, const std::function<bool()>& stop) = 0;

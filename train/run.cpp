@@ -6,9 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
-#include "engine/arena.h"
 #include "engine/durable_file.h"
-#include "kernels/parallel.h"
 #include "models/mae.h"
 #include "train/classification.h"
 #include "train/data/names.h"
@@ -142,6 +140,7 @@ struct Assembly {
       data.train = labelled(data.train, data.notes);
       if (data.test) data.test = labelled(data.test, data.notes);
     }
+    move_to(*method, request.device);
     parameters = Parameters(*method, dtype_of_name(keys.dtype));
     if (start) load_encoder(*start, file);
     if (keys.freeze == "encoder") {
@@ -303,7 +302,8 @@ RunResult train_run(const RunRequest& request, Progress& progress) {
                     .last = last ? &*last : nullptr,
                     .encoder_frozen = a.keys.freeze == "encoder",
                     .facts = a.facts(),
-                    .graph_file = request.graph_file};
+                    .graph_file = request.graph_file,
+                    .replay = request.replay};
   RunResult result{run_loop(training, a.loop), false, a.keys.seed, a.recipe.resolved()};
   LoopResult& loop = result.loop;
   if (last && loop.steps == last->step && loop.last.empty() && !loop.signal) {
@@ -339,7 +339,6 @@ DryRun dry_run(const RunRequest& request) {
   d.resolved = a.recipe.resolved(), d.seed = a.keys.seed;
   a.method->begin({a.parameters, *a.optimizer, a.loop.batch_size, [](const std::string&) {}});
   constexpr int kWarm = 1, kTimed = 4;
-  cpu_arena().reset_peak();
   auto begin = std::chrono::steady_clock::now();
   for (int i = 0; i < kWarm + kTimed; ++i) {
     if (i == kWarm) begin = std::chrono::steady_clock::now();
@@ -348,11 +347,12 @@ DryRun dry_run(const RunRequest& request) {
     if (i == 0 && !request.graph_file.empty()) write_durably(request.graph_file, tape_dot(loss));
     if (loss.node) backward(loss);
     a.optimizer->update(0);
+    synchronize(request.device);
   }
   double step =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / kTimed;
   d.seconds_per_epoch = step * double(a.loader->batches_per_epoch());
-  d.peak_bytes = cpu_arena().peak() + scratch_high_water();
+  d.peak_bytes = memory_peak(request.device);
   return d;
 }
 
@@ -362,8 +362,10 @@ std::string outputs_fact(const std::vector<std::string>& names) {
   return nlohmann::json(names).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-static LoadedMethod load(const std::string& path, bool untrained, int64_t seed, int side_wanted) {
+static LoadedMethod load(const std::string& path, bool untrained, int64_t seed, Device device,
+                         int side_wanted) {
   LoadedMethod loaded;
+  loaded.device = device;
   std::string file = find_checkpoint(path);
   loaded.checkpoint = read_checkpoint(file);
   loaded.name = fact(loaded.checkpoint, "method", file);
@@ -389,12 +391,15 @@ static LoadedMethod load(const std::string& path, bool untrained, int64_t seed, 
     fit_positions(named_tensors(*loaded.method), loaded.checkpoint.file, loaded.notes);
     load_strict(*loaded.method, loaded.checkpoint.file, {.may_be_extra = {"optimizer"}}, file);
   }
+  move_to(*loaded.method, device);
   return loaded;
 }
 
-LoadedMethod load_method(const std::string& path, int side) { return load(path, false, -1, side); }
-LoadedMethod load_untrained(const std::string& path, int64_t seed) {
-  return load(path, true, seed, 0);
+LoadedMethod load_method(const std::string& path, Device device, int side) {
+  return load(path, false, -1, device, side);
+}
+LoadedMethod load_untrained(const std::string& path, int64_t seed, Device device) {
+  return load(path, true, seed, device, 0);
 }
 
 }  // namespace autodidact

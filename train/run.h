@@ -34,6 +34,8 @@ struct RunRequest {
   // Where `train` is set: these pictures, whatever the recipe says of data; its key `pictures` then
   // says in words what they are.
   RunData data = {};
+  Device device = Device::cpu;
+  Replay replay = Replay::always;
 };
 
 struct RunResult {
@@ -64,17 +66,19 @@ struct LoadedMethod {
   Recipe recipe;
   RunKeys keys;  // of the recipe
   Checkpoint checkpoint;
-  int side = 0;            // of its pictures
-  bool untrained = false;  // its weights are initial ones instead of the checkpoint's
-  int64_t seed = 1;        // of its initial weights
-  int64_t samples = 0;     // of the split that it was trained on; 0: not known
-  std::string notes;       // a line for people where positions were interpolated
+  int side = 0;                 // of its pictures
+  bool untrained = false;       // its weights are initial ones instead of the checkpoint's
+  int64_t seed = 1;             // of its initial weights
+  int64_t samples = 0;          // of the split that it was trained on; 0: not known
+  Device device = Device::cpu;  // where its weights are
+  std::string notes;            // a line for people where positions were interpolated
 };
 // path: a checkpoint or a run directory. side: of the pictures, where it is to be another than the
 // run's: positions are interpolated.
-LoadedMethod load_method(const std::string& path, int side = 0);
+LoadedMethod load_method(const std::string& path, Device device = Device::cpu, int side = 0);
 // The same network as it was before training, or would have been with another seed (-1: the run's).
-LoadedMethod load_untrained(const std::string& path, int64_t seed = -1);
+LoadedMethod load_untrained(const std::string& path, int64_t seed = -1,
+                            Device device = Device::cpu);
 
 // The fact `outputs` of a checkpoint: names as a JSON list.
 std::string outputs_fact(const std::vector<std::string>& names);

@@ -29,11 +29,11 @@ JointTraining::JointTraining(const JointKeys& keys, const DataFacts& data, Dtype
 // draws.
 Tensor JointTraining::loss(const Batch& batch, Metrics& metrics) {
   NetworkInput upright = augment(batch, augmentation_, dtype_);
-  Tensor labels = labels_of(batch, upright);
+  const Tensor& labels = labels_of(upright);
   Tensor logits = network_(upright.x);
   Tensor loss = cross_entropy(logits, labels);
   metrics = {{"loss", double(ptr<const float>(loss)[0])},
-             {"accuracy", count_right(logits, ptr<const int32_t>(labels)) / logits.shape[0]}};
+             {"accuracy", count_right(logits, labels) / logits.shape[0]}};
   if (!network_.branch) return loss;
   Augmentation turning = augmentation_;
   turning.rotation = rotation_;
@@ -41,8 +41,7 @@ Tensor JointTraining::loss(const Batch& batch, Metrics& metrics) {
   Tensor answers = network_.self_supervised(turned.x);
   Tensor turn_loss = cross_entropy(answers, turned.turns);
   metrics.emplace_back("rotation_loss", double(ptr<const float>(turn_loss)[0]));
-  metrics.emplace_back("rotation_accuracy",
-                       count_right(answers, ptr<const int32_t>(turned.turns)) / answers.shape[0]);
+  metrics.emplace_back("rotation_accuracy", count_right(answers, turned.turns) / answers.shape[0]);
   return loss + turn_loss;
 }
 
@@ -57,13 +56,13 @@ Metrics JointTraining::evaluate(Loader& pictures, const std::function<bool()>& s
     const Batch& batch = pictures.next();
     if (batch.count == 0) continue;  // all damaged
     NetworkInput in = augment(batch, untouched, dtype_);
-    Tensor labels = labels_of(batch, in), logits = network_(in.x);
+    const Tensor labels = labels_of(in), logits = network_(in.x);
     loss += double(ptr<const float>(cross_entropy(logits, labels))[0]) * batch.count;
-    right += count_right(logits, ptr<const int32_t>(labels));
+    right += count_right(logits, labels);
     seen += batch.count;
     if (!network_.branch) continue;
     NetworkInput turned = augment(batch, turning, dtype_);
-    turns_right += count_right(network_.self_supervised(turned.x), ptr<int32_t>(turned.turns)) / 4;
+    turns_right += count_right(network_.self_supervised(turned.x), turned.turns) / 4;
   }
   check(seen > 0, "evaluate: the data set is empty");
   Metrics m = {{"test_loss", loss / seen}, {"test_accuracy", right / seen}};

@@ -13,10 +13,13 @@ namespace {
 template <class Op>
 Tensor unary(const char* name, const Tensor& x) {
   check_dtypes(name, x);
-  Tensor y = empty_like(x);
-  dispatch(x, [&]<class T>(auto queue, T) {
-    run(queue, UnaryForward<Op, T>{ptr<T>(y), ptr<T>(x), x.size()});
-  });
+  Tensor y = empty_like(x, name);
+  dispatch(
+      x,
+      [&]<class T>(auto queue, T) {
+        run(queue, UnaryForward<Op, T>{ptr<T>(y), ptr<T>(x), x.size()});
+      },
+      name);
   // The derivative reads x or y, never both: only that one is kept.
   if constexpr (Op::kNeeds == Needs::y)
     return record(name, y, {x}, [y = save(y)](const Tensor& dy, GradSlots& d) {
@@ -60,10 +63,13 @@ Tensor binary(const char* name, const Tensor& a, const Tensor& b) {
         "element, got ",
         a.shape, " and ", b.shape);
   const int columns = b.size() != a.size() ? int_size(name, b.size()) : 0;  // of the sum, if any
-  Tensor z = empty_like(a);
-  dispatch(a, [&]<class T>(auto queue, T) {
-    run(queue, BinaryForward<Op, T>{ptr<T>(z), ptr<T>(a), ptr<T>(b), a.size(), b.size()});
-  });
+  Tensor z = empty_like(a, name);
+  dispatch(
+      a,
+      [&]<class T>(auto queue, T) {
+        run(queue, BinaryForward<Op, T>{ptr<T>(z), ptr<T>(a), ptr<T>(b), a.size(), b.size()});
+      },
+      name);
   return record(
       name, z, {a, b}, [a = save(a), b = save(b), columns](const Tensor& dz, GradSlots& d) {
         int64_t n = dz.size(), period = b->size();
@@ -73,7 +79,7 @@ Tensor binary(const char* name, const Tensor& a, const Tensor& b) {
           run(queue, BinaryBackward<Op, T>{ptr<T>(da), ptr<T>(each), ptr<T>(dz), ptr<T>(*a),
                                            ptr<T>(*b), n, period});
           if (!db || period == n) return;
-          Tensor sum = empty(db.shape, acc(db.dtype));
+          Tensor sum = empty(db.shape, acc(db.dtype), db.device());
           run(queue, SumRows<T>{ptr<Acc<T>>(sum), ptr<T>(each), n / period, columns});
           copy(db, sum);
         });

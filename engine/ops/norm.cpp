@@ -41,7 +41,8 @@ Tensor layernorm(const Tensor& x, const Tensor& gamma, const Tensor& beta, float
   check_channels("layernorm", "beta", beta, x);
   int cols = x.shape.back();
   int64_t rows = int_size("layernorm", rows_of(x.shape));
-  Tensor y = empty_like(x), mean = empty({int(rows)}, acc(x.dtype)), rstd = empty_like(mean);
+  Tensor y = empty_like(x), mean = empty({int(rows)}, acc(x.dtype), x.device());
+  Tensor rstd = empty_like(mean);
   dispatch(x, [&]<class T>(auto queue, T) {
     run(queue, LayerNormForward<T>{ptr<T>(y), ptr<Acc<T>>(mean), ptr<Acc<T>>(rstd), ptr<T>(x),
                                    ptr<Acc<T>>(gamma), ptr<Acc<T>>(beta), rows, cols, eps});
@@ -70,7 +71,8 @@ Tensor groupnorm(const Tensor& x, const Tensor& gamma, const Tensor& beta, int g
         groups);
   bool relu = options.relu;
   const Tensor& residual = options.residual;
-  Tensor y = empty_like(x), mean = empty({N, groups}, acc(x.dtype)), rstd = empty_like(mean);
+  Tensor y = empty_like(x), mean = empty({N, groups}, acc(x.dtype), x.device());
+  Tensor rstd = empty_like(mean);
   dispatch(x, [&]<class T>(auto queue, T) {
     using A = Acc<T>;
     run(queue, GroupNormForward<T>{ptr<T>(y), ptr<A>(mean), ptr<A>(rstd), ptr<T>(x), ptr<A>(gamma),
@@ -134,7 +136,8 @@ Tensor batchnorm(const Tensor& x, const Tensor& gamma, const Tensor& beta, Tenso
         " samples, got ", splits);
   check(rows / splits >= 2, "batchnorm: training needs two values a channel, got ", x.shape, " in ",
         splits, " splits");
-  Tensor y = empty_like(x), mean = empty({splits, C}, acc(x.dtype)), rstd = empty_like(mean);
+  Tensor y = empty_like(x), mean = empty({splits, C}, acc(x.dtype), x.device());
+  Tensor rstd = empty_like(mean);
   dispatch(x, [&]<class T>(auto queue, T) {
     using A = Acc<T>;
     run(queue, BatchNormForward<T>{ptr<T>(y), ptr<A>(mean), ptr<A>(rstd), ptr<A>(running_mean),
@@ -156,7 +159,7 @@ Tensor batchnorm_inference(const Tensor& x, const Tensor& gamma, const Tensor& b
   check_channels("batchnorm_inference", "running_mean", running_mean, x);
   check_channels("batchnorm_inference", "running_var", running_var, x);
   int C = x.shape.back();
-  Tensor y = empty_like(x), rstd = empty({C}, acc(x.dtype));
+  Tensor y = empty_like(x), rstd = empty({C}, acc(x.dtype), x.device());
   dispatch(x, [&]<class T>(auto queue, T) {
     using A = Acc<T>;
     run(queue,

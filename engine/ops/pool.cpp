@@ -18,8 +18,9 @@ static PoolShape pool_shape(const char* op, const Tensor& x, int kernel, int str
   return s;
 }
 
-static Tensor empty_output(const Tensor& x, const PoolShape& s, Dtype dtype) {
-  return empty({s.samples, s.out_height(), s.out_width(), s.channels}, dtype, x.device());
+static Tensor empty_output(const Tensor& x, const PoolShape& s, Dtype dtype,
+                           const char* op = __builtin_FUNCTION()) {
+  return empty({s.samples, s.out_height(), s.out_width(), s.channels}, dtype, x.device(), op);
 }
 
 Tensor max_pool2d(const Tensor& x, int kernel, int stride, int pad) {

@@ -5,7 +5,9 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <type_traits>
+#include "cuda_runtime_api.h"
 
 #define __global__
 #define __device__
@@ -62,6 +64,9 @@ void commit_copies();
 void wait_copies(int pending);
 void launch(dim3 grid, dim3 block, size_t shared_bytes, const void* kernel,
             void (*call)(void* arguments), void* arguments);
+// Gives work to a stream (runtime.cpp); without one it is done at once. Returns a cudaError_t; only
+// what has a name can be made to fail.
+int submit(cudaStream_t stream, std::function<void()> work, const char* name = "");
 
 template <class T>
 T shuffle(WarpOp op, unsigned mask, T value, int operand, int width, Site site) {

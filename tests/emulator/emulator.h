@@ -32,6 +32,17 @@ void watch(bool on);  // for tests: without the watching only the values can sho
 void forbid(const void* begin, size_t bytes);
 void permit(const void* begin);
 
+// ---- the emulated runtime (runtime.cpp): what can go wrong with a GPU
+
+// A later call of `function` (a name of the CUDA API, or "launch") answers with this status and
+// does nothing: the next one, or after so many more. 700 to 719 is sticky: from then on every call
+// answers with it. "cudaDriverGetVersion" (-1: none) and "computeCapability" give the value itself.
+// The environment's AUTODIDACT_EMULATOR_FAIL="function:status:after ..." does the same.
+void inject(const std::string& function, int status, int after = 0);
+void reset_device();  // forgets injections, sticky errors and work that waits
+void set_device_memory(size_t bytes);
+size_t device_memory_used();
+
 struct Counters {
   uint64_t launches, blocks, switches, accesses;
 };

@@ -71,6 +71,15 @@ TEST_CASE("softmax.cu: cross entropy, both directions, as on the CPU") {
     }
 }
 
+TEST_CASE("softmax.cu: a label that is no class makes the loss NaN, and nothing is read for it") {
+  std::vector<float> logits(10, 0.5f), max(2), log_sum(2);
+  std::vector<int32_t> labels = {1, 5};
+  float loss = 0;
+  run(device_queue(), CrossEntropyForward<float>{&loss, max.data(), log_sum.data(), nullptr,
+                                                 logits.data(), labels.data(), 2, 5, 0});
+  CHECK(std::isnan(loss));
+}
+
 TEST_CASE("softmax.cu: without a counted row the loss is NaN, and the gradient zero") {
   std::vector<float> logits(10, 0.5f), max(2), log_sum(2), dlogits(10, 7.0f);
   std::vector<int32_t> labels = {-1, -1};

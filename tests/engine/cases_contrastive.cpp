@@ -11,7 +11,7 @@ static Tensor keys_for(const Tensor& q, int rows, double phase) {
   for (int64_t i = 0; i < keys.size(); ++i)
     ptr<double>(keys)[i] =
         float(bf16(float(std::sin(double(i) * 0.7 + phase) * std::sqrt(2.0 / dim))));
-  return cast(keys, q.dtype);
+  return to_device(cast(keys, q.dtype), q.device());
 }
 static Tensor loss_of(const Tensor& q, int keys, float temperature, bool unit) {
   return infonce(q, keys_for(q, q.shape[0], 0.4), keys_for(q, keys, 1.1), temperature, unit);

@@ -9,7 +9,7 @@ static Tensor labels_for(const Tensor& logits) {
   Tensor labels = empty({logits.shape[0]}, Dtype::i32);
   for (int r = 0; r < logits.shape[0]; ++r)
     ptr<int32_t>(labels)[r] = r % 5 == 4 ? -1 : r * 3 % logits.shape[1];
-  return labels;
+  return to_device(labels, logits.device());
 }
 
 static std::vector<double> log_softmax_by_definition(const std::vector<double>& x,

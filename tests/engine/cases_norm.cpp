@@ -7,13 +7,16 @@ namespace {
 
 Tensor call_batchnorm(const std::vector<Tensor>& v, const NormOptions& options, int splits = 1) {
   Dtype dtype = acc(v[0].dtype);
-  Tensor mean = zeros({v[0].shape.back()}, dtype), var = full(mean.shape, 1, dtype);
+  Device device = v[0].device();
+  Tensor mean = zeros({v[0].shape.back()}, dtype, device), var = full(mean.shape, 1, dtype, device);
   return batchnorm(v[0], v[1], v[2], mean, var, options, 0.1f, splits);
 }
 
 Tensor call_inference(const std::vector<Tensor>& v, const NormOptions& options) {
   Dtype dtype = acc(v[0].dtype);
-  Tensor mean = full({v[0].shape.back()}, 0.25, dtype), var = full(mean.shape, 1.5, dtype);
+  Device device = v[0].device();
+  Tensor mean = full({v[0].shape.back()}, 0.25, dtype, device);
+  Tensor var = full(mean.shape, 1.5, dtype, device);
   return batchnorm_inference(v[0], v[1], v[2], mean, var, options);
 }
 
@@ -66,7 +69,8 @@ OpFamily norm_cases() {
            .call =
                [](auto& v) {
                  Dtype dtype = acc(v[0].dtype);
-                 Tensor mean = zeros({6}, dtype), var = full({6}, 1, dtype);
+                 Device device = v[0].device();
+                 Tensor mean = zeros({6}, dtype, device), var = full({6}, 1, dtype, device);
                  return batchnorm(v[0], {}, {}, mean, var);
                }},
           {.op = "batchnorm_inference",

@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <cstdint>
 #include <string>
+#include "train/progress.h"
+#include "train/gpu.h"
 
 namespace autodidact {
 
@@ -14,6 +16,7 @@ struct Common {
   bool quiet = false;  // no messages on standard error but errors
   bool verbose = false;
   int threads = 0;  // 0: the CPUs this process may use
+  std::string device = "auto";
 };
 
 // Adds --json, -q, -v and --threads to a subcommand.
@@ -23,6 +26,10 @@ void add_common(CLI::App& command, Common& common);
 nlohmann::ordered_json result_object(const std::string& command, const nlohmann::ordered_json& seed,
                                      const nlohmann::ordered_json& device,
                                      const nlohmann::ordered_json& protocol);
+// Adds --device to a subcommand that runs a network.
+void add_device(CLI::App& command, Common& common);
+// The device it names; what there is to warn of is said through `progress`.
+Device device_of(const Common& common, Progress& progress);
 // Prints the command's result: `text` on standard output, or with --json the object on one line.
 void print_result(const Common& common, const std::string& text,
                   const nlohmann::ordered_json& object);

@@ -21,15 +21,16 @@ void run_doctor(const Common& common) {
   text += "bf16       for storage; sums and products are f32\n";
   text += fmt::format("threads    {}\n", cpu["threads"].get<int>());
   text += fmt::format("memory     {:.1f} GiB\n", e["memory_bytes"].get<double>() / double(1 << 30));
-  bool usable = gpu["usable"].get<bool>();
-  text += fmt::format("GPU        {}{}\n",
-                      usable ? fmt::format("{} usable", gpu["count"].get<int>())
-                             : "not used: " + text_of(gpu["reason"]),
+  bool usable = gpu["usable"].get<bool>(), emulated = e["device_code"] == "EMULATED";
+  std::string use = !usable    ? "not used: " + text_of(gpu["reason"])
+                    : emulated ? "emulated, for tests: used with --device emulated alone"
+                               : fmt::format("{} usable", gpu["count"].get<int>());
+  text += fmt::format("GPU        {}{}\n", use,
                       gpu["driver"].is_null() ? "" : " (driver: " + text_of(gpu["driver"]) + ")");
   text += "libraries ";
   for (auto& [name, version] : e["libraries"].items())
     text += fmt::format(" {} {}", name, text_of(version));
-  auto object = result_object("doctor", nullptr, usable ? "cuda" : "cpu", nullptr);
+  auto object = result_object("doctor", nullptr, usable && !emulated ? "cuda" : "cpu", nullptr);
   object.update(e);
   print_result(common, text + "\n", object);
 }

@@ -24,8 +24,10 @@ void run_embed(const Common& common, const Options& o) {
   if (const std::string named = named_split(o.data).split; !o.split.empty() && !named.empty())
     fail(ErrorKind::usage, "embed: --data ", printable(o.data), " names the split ", named,
          " itself; leave out --split ", printable(o.split));
-  LoadedMethod loaded =
-      o.untrained ? load_untrained(o.checkpoint, o.seed) : load_method(o.checkpoint);
+  Progress progress(common.quiet ? Loudness::quiet : Loudness::normal);
+  const Device device = device_of(common, progress);
+  LoadedMethod loaded = o.untrained ? load_untrained(o.checkpoint, o.seed, device)
+                                    : load_method(o.checkpoint, device);
   Subject subject = subject_of(loaded);
   if (o.bad_cap >= 0) subject.bad_cap = o.bad_cap;
   DatasetPtr data = open_dataset(o.data, {.split = o.split, .side = loaded.side});
@@ -34,7 +36,6 @@ void run_embed(const Common& common, const Options& o) {
     statistics = fmt::format("; BatchNorm statistics estimated on training pictures of {}",
                              loaded.keys.data);
   Features f = features_of(subject, data, {o.block}, o.pooling);
-  Progress progress(common.quiet ? Loudness::quiet : Loudness::normal);
   for (const BadFile& b : f.bad_files)
     progress.warn(b.reason + ": left out, there is no row of it");
   write_features(o.out, f, *pictures_of(f, data), subject);
@@ -42,7 +43,7 @@ void run_embed(const Common& common, const Options& o) {
   const std::string protocol =
       fmt::format("{}; frozen features, block {}, {} numbers, maps averaged to {}x{}{}",
                   subject.what, o.block, dims, f.blocks[0].grid, f.blocks[0].grid, statistics);
-  auto object = result_object("embed", loaded.seed, "cpu", protocol);
+  auto object = result_object("embed", loaded.seed, device_name(loaded.device), protocol);
   object.update({{"subject", subject.what},
                  {"out", o.out},
                  {"pictures", f.samples.size()},
@@ -85,6 +86,7 @@ void add_embed(CLI::App& app, Common& common) {
                 "damaged pictures that are left out, as a part of all (default: the run's bad_cap)")
       ->check(CLI::Range(0.0, 1.0))
       ->type_name("PART");
+  add_device(*c, common);
   add_common(*c, common);
   c->callback([o, &common] { run_embed(common, *o); });
 }

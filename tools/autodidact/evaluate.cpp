@@ -8,8 +8,10 @@ namespace autodidact {
 
 using Json = nlohmann::ordered_json;
 
-Judging::Judging(const Common& common, const SubjectRequest& request)
-    : progress(common.quiet ? Loudness::quiet : Loudness::normal), opened(open_subject(request)) {
+Judging::Judging(const Common& common, SubjectRequest request)
+    : progress(common.quiet ? Loudness::quiet : Loudness::normal) {
+  request.device = device_of(common, progress);
+  opened = open_subject(request);
   if (!opened.notes.empty()) progress.say(opened.notes.substr(0, opened.notes.size() - 1));
 }
 
@@ -26,7 +28,8 @@ void Judging::mention(const SplitFeatures& f) {
 }
 
 Json Judging::facts(const std::string& what, const std::string& protocol) const {
-  Json object = result_object("evaluate", opened.loaded.seed, "cpu", protocol);
+  Json object =
+      result_object("evaluate", opened.loaded.seed, device_name(opened.subject.device), protocol);
   object.update({{"what", what}, {"subject", opened.subject.what}, {"data", opened.data}});
   return object;
 }
@@ -42,6 +45,7 @@ CLI::App* add_judging(CLI::App& evaluate, const char* name, const char* what,
                 "bad_cap)")
       ->check(CLI::Range(0.0, 1.0))
       ->type_name("PART");
+  add_device(*c, common);
   add_common(*c, common);
   return c;
 }

@@ -26,7 +26,7 @@ struct Judging {
   Progress progress;
   OpenedSubject opened;
 
-  Judging(const Common& common, const SubjectRequest& request);
+  Judging(const Common& common, SubjectRequest request);
   Say say() {
     return [this](const std::string& line) { progress.say(line); };
   }

@@ -34,6 +34,19 @@ void add_common(CLI::App& command, Common& common) {
   });
 }
 
+void add_device(CLI::App& command, Common& common) {
+  command
+      .add_option(
+          "--device", common.device,
+          "auto, cpu, cuda or, in the build for tests, emulated; auto: a GPU if it is usable")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda", "emulated"}))
+      ->capture_default_str();
+}
+
+Device device_of(const Common& common, Progress& progress) {
+  return choose_device(common.device, [&](const std::string& m) { progress.warn(m); });
+}
+
 nlohmann::ordered_json result_object(const std::string& command, const nlohmann::ordered_json& seed,
                                      const nlohmann::ordered_json& device,
                                      const nlohmann::ordered_json& protocol) {

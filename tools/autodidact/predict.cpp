@@ -30,7 +30,8 @@ std::vector<uint8_t> square_pixels(const std::string& path, int side) {
 }
 
 void run_predict(const Common& common, const Options& o) {
-  LoadedMethod loaded = load_method(o.checkpoint);
+  Progress progress(common.quiet ? Loudness::quiet : Loudness::normal);
+  LoadedMethod loaded = load_method(o.checkpoint, device_of(common, progress));
   const std::vector<std::string> outputs = loaded.method->outputs();
   if (outputs.empty())
     fail(ErrorKind::usage, "predict: ", printable(o.checkpoint), " has no head that predicts (",
@@ -40,8 +41,9 @@ void run_predict(const Common& common, const Options& o) {
   Json results = Json::array();
   for (const std::string& path : o.images) {
     std::vector<uint8_t> pixels = square_pixels(path, loaded.side);
-    Tensor x = normalize(pixels.data(), 1, loaded.side, subject.normalization, Dtype::f32);
-    Tensor p = softmax(loaded.method->logits(x));
+    Tensor x =
+        normalize(pixels.data(), 1, loaded.side, subject.normalization, Dtype::f32, loaded.device);
+    Tensor p = to_device(softmax(loaded.method->logits(x)), Device::cpu);
     const float* probability = ptr<float>(p);
     std::vector<size_t> order(outputs.size());
     std::iota(order.begin(), order.end(), size_t(0));
@@ -59,7 +61,7 @@ void run_predict(const Common& common, const Options& o) {
   }
   const std::string protocol = fmt::format("{}; central square resized to {}x{}; {}", subject.what,
                                            loaded.side, loaded.side, loaded.method->prediction());
-  Json object = result_object("predict", loaded.seed, "cpu", protocol);
+  Json object = result_object("predict", loaded.seed, device_name(loaded.device), protocol);
   object["results"] = results;
   print_result(common, text + "protocol: " + protocol + "\n", object);
 }
@@ -78,6 +80,7 @@ void add_predict(CLI::App& app, Common& common) {
   c->add_option("--top", o->top, "show so many outputs")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+  add_device(*c, common);
   add_common(*c, common);
   c->callback([o, &common] { run_predict(common, *o); });
 }

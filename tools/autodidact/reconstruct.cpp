@@ -63,7 +63,7 @@ void run_reconstruct(const Common& common, const Options& o) {
     fail(ErrorKind::usage, "reconstruct: needs --checkpoint, or --over-epochs RUN");
   Progress progress(common.quiet ? Loudness::quiet : Loudness::normal);
   refuse_without_decoder(o.checkpoint);
-  LoadedMethod loaded = load_method(o.checkpoint, o.side);
+  LoadedMethod loaded = load_method(o.checkpoint, Device::cpu, o.side);
   const auto* mae = dynamic_cast<const MaskedTraining*>(loaded.method.get());
   if (!mae)
     fail(ErrorKind::usage, "reconstruct: ", printable(o.checkpoint), " is of train ", loaded.name,

@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 #include <filesystem>
 #include <memory>
-#include "engine/arena.h"
+#include "engine/memory.h"
 #include "kernels/parallel.h"
 #include "tools/autodidact/command.h"
 #include "tools/autodidact/command_line.h"
@@ -16,7 +16,7 @@ struct Options {
   std::string method, recipe, data, out, init, freeze, dtype, on_collapse, graph;
   std::vector<std::string> sets;
   int64_t seed = -1;
-  bool resume = false, overwrite = false, dry = false;
+  bool resume = false, overwrite = false, dry = false, replay = true;
 };
 
 std::string out_of(const Options& o) { return o.out.empty() ? "runs/" + o.method : o.out; }
@@ -41,7 +41,7 @@ Recipe recipe_of(const Options& o) {
 
 void print_dry_run(const Common& common, const RunRequest& request) {
   DryRun d = dry_run(request);
-  auto object = result_object("train", d.seed, "cpu", d.resolved);
+  auto object = result_object("train", d.seed, device_name(request.device), d.resolved);
   object.update({{"dry_run", true},
                  {"method", request.method},
                  {"training_pictures", d.training_pictures},
@@ -66,13 +66,16 @@ void run_train(const Common& common, const Options& o) {
   RunRequest request{o.method, recipe_of(o), out_of(o), RunDirectory::Existing::refuse, o.graph};
   if (o.resume) request.existing = RunDirectory::Existing::resume;
   if (o.overwrite) request.existing = RunDirectory::Existing::overwrite;
-  if (o.dry) return print_dry_run(common, request);
   Progress progress(common.quiet     ? Loudness::quiet
                     : common.verbose ? Loudness::verbose
                                      : Loudness::normal);
+  request.device = device_of(common, progress);
+  request.replay = o.replay ? Replay::always : Replay::never;
+  if (o.dry) return print_dry_run(common, request);
   RunResult run = train_run(request, progress);
   const LoopResult& r = run.loop;
-  auto object = result_object("train", run.seed, "cpu", run.resolved);
+  const size_t peak = memory_peak(request.device);
+  auto object = result_object("train", run.seed, device_name(request.device), run.resolved);
   object.update({{"method", o.method},
                  {"run", request.out},
                  {"steps", r.steps},
@@ -80,7 +83,7 @@ void run_train(const Common& common, const Options& o) {
                  {"images_per_second",
                   run.was_finished ? nullptr : nlohmann::ordered_json(r.images_per_second)},
                  {"was_finished", run.was_finished},
-                 {"peak_bytes", cpu_arena().peak() + scratch_high_water()}});
+                 {"peak_bytes", peak}});
   std::string text =
       run.was_finished
           ? fmt::format("{}: was finished after {} steps; nothing is left to do\n", request.out,
@@ -88,7 +91,7 @@ void run_train(const Common& common, const Options& o) {
           : fmt::format(
                 "{}: {} steps in {}, {:.0f} pictures a second, {:.0f} MB of tensors at the peak\n",
                 request.out, r.steps, duration_text(r.seconds), r.images_per_second,
-                double(cpu_arena().peak() + scratch_high_water()) / 1e6);
+                double(peak) / 1e6);
   for (auto& [name, value] : r.last) {
     object[name] = value;
     text += fmt::format("  {:<16} {:.4f}\n", name, value);
@@ -133,6 +136,9 @@ void add_train(CLI::App& app, Common& common) {
   c->add_flag("--overwrite", o->overwrite, "start anew in an existing run directory")
       ->excludes(resume);
   c->add_flag("--dry-run", o->dry, "say what would happen: data, parameters, memory, time");
+  c->add_flag("!--no-capture", o->replay,
+              "on a GPU, launch every kernel of every step instead of replaying a captured step");
+  add_device(*c, common);
   add_common(*c, common);
   c->callback([o, &common] { run_train(common, *o); });
 }

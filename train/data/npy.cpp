@@ -168,7 +168,8 @@ void write_npy(const std::string& path, const std::string& dtype, const std::vec
   header.resize((10 + header.size() + 1 + 63) / 64 * 64 - 10 - 1, ' ');
   header += '\n';
   std::vector<uint8_t> file(kMagic.begin(), kMagic.end());
-  file.insert(file.end(), {1, 0, uint8_t(header.size()), uint8_t(header.size() >> 8)});
+  for (size_t byte : {size_t(1), size_t(0), header.size(), header.size() >> 8})
+    file.push_back(uint8_t(byte));
   file.insert(file.end(), header.begin(), header.end());
   file.insert(file.end(), elements.begin(), elements.end());
   write_bytes(path, file);

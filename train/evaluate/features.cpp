@@ -41,7 +41,9 @@ std::vector<Tensor> outputs_at(const Encoder& encoder, const Tensor& images,
   return wanted;
 }
 
-Tensor black_picture(int side) { return zeros({1, side, side, 3}); }
+Tensor black_picture(int side, Device device) {
+  return zeros({1, side, side, 3}, Dtype::f32, device);
+}
 
 }  // namespace
 
@@ -62,11 +64,11 @@ Features features_of(const Subject& subject, const DatasetPtr& data,
   for (int64_t i = 0; i < loader.batches_per_epoch(); ++i) {
     const Batch& batch = loader.next();
     if (batch.count == 0) continue;  // all damaged
-    Tensor images =
-        normalize(batch.images.data(), batch.count, batch.side, subject.normalization, Dtype::f32);
+    Tensor images = normalize(batch.images.data(), batch.count, batch.side, subject.normalization,
+                              Dtype::f32, subject.device);
     std::vector<Tensor> outputs = outputs_at(*subject.encoder, images, places);
     for (size_t b = 0; b < blocks.size(); ++b) {
-      const Tensor& y = outputs[b];
+      const Tensor y = to_device(outputs[b], Device::cpu);
       if (f.blocks.size() == b) {
         const int grid = grid_for(y.shape, pooling.most_grid, pooling.most_dims);
         f.blocks.push_back({blocks[b], Shape(y.shape.begin() + 1, y.shape.end()), grid,
@@ -110,8 +112,9 @@ std::vector<std::vector<std::string>> groups_in_memory(const Subject& subject, i
                                                        const std::vector<std::string>& blocks,
                                                        const Pooling& pooling) {
   constexpr int64_t kBytes = int64_t(1) << 30;
-  std::vector<Tensor> outputs = outputs_at(*subject.encoder, black_picture(subject.side),
-                                           places_of(*subject.encoder, blocks));
+  std::vector<Tensor> outputs =
+      outputs_at(*subject.encoder, black_picture(subject.side, subject.device),
+                 places_of(*subject.encoder, blocks));
   std::vector<std::vector<std::string>> groups;
   int64_t bytes = 0;
   for (size_t b = 0; b < blocks.size(); ++b) {
@@ -140,8 +143,8 @@ bool estimate_batch_statistics(Encoder& encoder, const Subject& subject, const D
   set_training(encoder, true);
   for (int i = 0; i < 64; ++i) {
     const Batch& batch = loader.next();
-    encoder.features(
-        normalize(batch.images.data(), batch.count, batch.side, subject.normalization, Dtype::f32));
+    encoder.features(normalize(batch.images.data(), batch.count, batch.side, subject.normalization,
+                               Dtype::f32, subject.device));
   }
   set_training(encoder, false);
   return true;

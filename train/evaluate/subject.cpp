@@ -21,8 +21,11 @@ Subject subject_of(LoadedMethod& loaded) {
   set_training(*loaded.method, false);
   return {loaded.untrained ? fmt::format("{}, untrained, seed {}", loaded.name, loaded.seed)
                            : fmt::format("{}, step {}", loaded.name, loaded.checkpoint.step),
-          &loaded.method->encoder(), loaded.method->normalization(), loaded.side,
-          loaded.keys.bad_cap};
+          &loaded.method->encoder(),
+          loaded.method->normalization(),
+          loaded.side,
+          loaded.keys.bad_cap,
+          loaded.device};
 }
 
 bool estimate_statistics(LoadedMethod& loaded, const Subject& subject, const DatasetPtr& pictures) {
@@ -37,8 +40,8 @@ DatasetPtr training_pictures(const LoadedMethod& loaded) {
 
 OpenedSubject open_subject(const SubjectRequest& request) {
   OpenedSubject o;
-  o.loaded = request.untrained ? load_untrained(request.checkpoint, request.seed)
-                               : load_method(request.checkpoint);
+  o.loaded = request.untrained ? load_untrained(request.checkpoint, request.seed, request.device)
+                               : load_method(request.checkpoint, request.device);
   const RunKeys& keys = o.loaded.keys;
   o.subject = subject_of(o.loaded);
   if (request.bad_cap >= 0) o.subject.bad_cap = request.bad_cap;

@@ -13,6 +13,7 @@ struct SubjectRequest {
   double bad_cap = -1;     // damaged pictures, as a part of a split; -1: the run's
   std::string data = "";   // source; "": the run's
   std::string test = "";   // source of the test pictures; "": the test split of `data`
+  Device device = Device::cpu;
 };
 
 struct OpenedSubject {

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# A network trained on the emulated GPU: losses as the CPU's, the same bytes with a captured step and without, and what
+# happens when the device fails. Needs the program of a build with -DCUDA=EMULATED.
+#   emulated.sh PROGRAM
+set -uo pipefail
+program=$1
+if ! "$program" doctor --json | grep -q '"device_code":"EMULATED"'; then
+  echo "SKIPPED: tests/program/emulated.sh: not a program with an emulated GPU"; exit 77
+fi
+work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
+bad=0
+complain() { echo "emulated.sh: $1"; bad=1; }
+runs() {   # runs CODE TEXT ARGUMENTS...: the exit code, and TEXT in what was printed
+  local code=$1 text=$2; shift 2
+  "$program" "$@" >"$work/out" 2>"$work/err"; local status=$?
+  [[ $status -eq $code ]] || { complain "$*: exit code $status, expected $code"; cat "$work/err"; }
+  cat "$work/out" "$work/err" | grep -aqF -- "$text" || { complain "$*: printed no '$text'"; cat "$work/out" "$work/err"; }
+}
+# 20 steps of 4 pictures, scaled to 8 pixels; no test split, so that the emulator runs these steps alone. ResNet-26 ends in
+# maps of 2x2: with one pixel left, BatchNorm over four numbers makes the last bit of a loss its fourth digit in 20 steps.
+"$program" data export world:train --count 80 --out "$work/x.npy,$work/y.npy" >/dev/null || exit 1
+settings=(train rotation --data "$work/x.npy,$work/y.npy" --set model=resnet26 --set width=2 --set groups=0 --set batch_size=4 --set epochs=1
+          --set image_size=8 --set crop_padding=1 --set log_every=1 --set learning_rate=0.01 -q)
+losses() { sed -E 's/.*"loss": ([^,]*),.*/\1/' "$1/metrics.jsonl"; }
+without_time() { sed -E 's/, "seconds": [^,}]*//' "$1/metrics.jsonl"; }
+last() { echo "$1/checkpoints/$(cat "$1/checkpoints/last")"; }
+
+runs 0 "" "${settings[@]}" --device cpu --out "$work/cpu"
+runs 0 '"device":"emulated"' "${settings[@]}" --json --device emulated --out "$work/replayed"
+runs 0 "" "${settings[@]}" --device emulated --no-capture --out "$work/launched"
+[[ $(losses "$work/replayed" | wc -l) -eq 20 ]] || complain "not 20 steps"
+paste <(losses "$work/cpu") <(losses "$work/replayed") |
+  awk '{d = $1 - $2; if (d < 0) d = -d; if (d > most * $1) most = d / $1}
+       END {printf "largest relative difference of the losses: %.2g\n", most; exit !(NR == 20 && most <= 1e-5)}' ||
+  complain "the losses of the emulated GPU are not the CPU's"
+cmp -s <(without_time "$work/replayed") <(without_time "$work/launched") || complain "metrics differ with and without capture"
+cmp -s "$(last "$work/replayed")" "$(last "$work/launched")" || complain "checkpoints differ with and without capture"
+
+# A checkpoint goes from one device to the other.
+for command in "embed --data $work/x.npy,$work/y.npy --out"; do
+  runs 0 "" $command "$work/cpu.csv" --checkpoint "$work/replayed" --device cpu -q
+  runs 0 "" $command "$work/emulated.csv" --checkpoint "$work/replayed" --device emulated -q
+  [[ $(wc -l <"$work/emulated.csv") -eq 81 ]] || complain "embed wrote $(wc -l <"$work/emulated.csv") lines"
+done
+
+# The device fails: exit code 5, in words; nothing is written afterwards.
+fails() { export AUTODIDACT_EMULATOR_FAIL=$1; }
+fails "cudaGetDeviceCount:100:0"
+runs 5 "does CUDA_VISIBLE_DEVICES hide it?" "${settings[@]}" --device emulated --out "$work/none"
+fails "cudaDriverGetVersion:11040:0 cudaDriverGetVersion:11040:0 cudaGetDeviceCount:35:0"
+runs 5 "the driver is for CUDA 11.4, this program for CUDA 13.0" "${settings[@]}" --device emulated --out "$work/none"
+fails "computeCapability:75:0"
+runs 5 "it needs compute capability 8.0 or later" "${settings[@]}" --device emulated --out "$work/none"
+[[ ! -e $work/none ]] || complain "a refused run left its directory"
+fails "cudaGraphLaunch:700:9"   # the eleventh step
+runs 5 "the GPU stopped: an illegal memory access" "${settings[@]}" --device emulated --set checkpoint_every=5 --out "$work/lost"
+unset AUTODIDACT_EMULATOR_FAIL
+[[ $(cat "$work/lost/checkpoints/last") == step-00000010.safetensors ]] || complain "a checkpoint was written after the GPU stopped"
+runs 0 "" "${settings[@]}" --device emulated --set checkpoint_every=5 --resume --out "$work/lost"
+AUTODIDACT_EMULATOR_MEMORY=$((48 << 20)) runs 5 "out of memory: " "${settings[@]}" --device emulated --set width=64 --out "$work/full"
+exit $bad
