@@ -5,6 +5,7 @@
 #include <limits>
 #include "engine/dispatch.h"
 #include "kernels/elementwise.h"
+#include "kernels/reduction.h"
 
 namespace autodidact {
 
@@ -143,6 +144,14 @@ void accumulate(Tensor& to, const Tensor& from) {
     run(queue, Accumulate<T>{ptr<T>(to), ptr<const T>(from), to.size()});
   });
   ++to.buffer->version;
+}
+
+Tensor sum_of_squares(const Tensor& t) {
+  Tensor y = empty({}, acc(t.dtype), t.device());
+  dispatch(t, [&]<class T>(auto queue, T) {
+    run(queue, SumOfSquares<T>{ptr<Acc<T>>(y), ptr<const T>(t), t.size()});
+  });
+  return y;
 }
 
 void increment(Tensor& counter) {

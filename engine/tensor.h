@@ -144,8 +144,9 @@ Tensor cast(
     Dtype dtype);  // a copy, or t itself where the dtype is already right; not differentiable
 Tensor to_device(const Tensor& t, Device device);  // a copy, or t itself where it is there already
 void accumulate(Tensor& to,
-                const Tensor& from);  // to += from, same shape and dtype; raises the version
-void increment(Tensor& counter);      // += 1 of one i64; raises the version
+                const Tensor& from);     // to += from, same shape and dtype; raises the version
+Tensor sum_of_squares(const Tensor& t);  // of its elements: a scalar on its device
+void increment(Tensor& counter);         // += 1 of one i64; raises the version
 
 // Views without a node: the differentiable ones are in ops.h.
 Tensor view(const Tensor& t, const Shape& shape);       // same size

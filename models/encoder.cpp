@@ -20,6 +20,8 @@ Tensor Encoder::features(const Tensor& images) const {
   return pool(x);
 }
 
+Device Encoder::device() { return named_tensors(*this).front().tensor->device(); }
+
 namespace {
 
 using Make = std::unique_ptr<Encoder> (*)(const EncoderOptions& o, Rng& rng);

@@ -22,6 +22,7 @@ struct Encoder {
   virtual void visit_block(int i, Visitor& v) = 0;        // the tensors of block i
 
   int block_count() const { return int(block_names().size()); }
+  Device device();                                         // of its weights
   std::vector<Tensor> blocks(const Tensor& images) const;  // every block's output, for probes
   Tensor features(const Tensor& images) const;             // [N, dim()]
   void visit(Visitor& v) {

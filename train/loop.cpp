@@ -3,9 +3,7 @@
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include "engine/dispatch.h"
 #include "engine/durable_file.h"
-#include "kernels/reduction.h"
 #include "train/metrics.h"
 #include "train/signals.h"
 
@@ -72,14 +70,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 double since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
-Tensor sum_of_squares(const Tensor& t) {
-  Tensor y = empty({}, acc(t.dtype), t.device());
-  dispatch(t, [&]<class T>(auto queue, T) {
-    run(queue, SumOfSquares<T>{ptr<Acc<T>>(y), ptr<const T>(t), t.size()});
-  });
-  return y;
 }
 
 // Means over the steps since the last line; part of a checkpoint, so that a resumed run writes the

@@ -41,10 +41,10 @@ MaskedTraining::MaskedTraining(const MaskedKeys& keys, const DataFacts& data, Dt
       augmentation_(keys.augmentation.options(data.seed)),
       model_(make_model(keys, data)) {}
 
-PatchMask MaskedTraining::mask(const Batch& batch, uint32_t epoch) const {
+PatchMask MaskedTraining::mask(const Batch& batch, uint32_t epoch) {
   return draw_mask(batch.samples, model_.patches(),
                    kept_patches(model_.patches(), keys_.mask_ratio), seed_, uint32_t(Stream::mask),
-                   epoch);
+                   epoch, model_.encoder->device());
 }
 
 Tensor MaskedTraining::loss_of(const Tensor& images, const PatchMask& mask) const {
@@ -52,9 +52,9 @@ Tensor MaskedTraining::loss_of(const Tensor& images, const PatchMask& mask) cons
 }
 
 Tensor MaskedTraining::loss(const Batch& batch, Metrics& metrics) {
-  Tensor images = augment(batch, augmentation_, dtype_).x;
+  Tensor images = augment(batch, augmentation_, dtype_, model_.encoder->device()).x;
   Tensor loss = loss_of(images, mask(batch, uint32_t(batch.epoch)));
-  metrics = {{"loss", double(*ptr<const float>(loss))}};
+  metrics = {{"loss", double(item<float>(loss))}};
   return loss;
 }
 
@@ -66,8 +66,8 @@ Metrics MaskedTraining::evaluate(Loader& pictures, const std::function<bool()>& 
     if (stop()) return {};
     const Batch& batch = pictures.next();
     if (batch.count == 0) continue;  // all damaged
-    Tensor images = augment(batch, untouched, dtype_).x;
-    loss += double(*ptr<const float>(loss_of(images, mask(batch, 0)))) * batch.count;
+    Tensor images = augment(batch, untouched, dtype_, model_.encoder->device()).x;
+    loss += double(item<float>(loss_of(images, mask(batch, 0)))) * batch.count;
     seen += batch.count;
   }
   check(seen > 0, "evaluate: the data set is empty");

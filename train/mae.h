@@ -43,7 +43,7 @@ class MaskedTraining : public Method {
   bool normalizes_pixels() const { return keys_.normalize_pixels; }
 
  private:
-  PatchMask mask(const Batch& batch, uint32_t epoch) const;
+  PatchMask mask(const Batch& batch, uint32_t epoch);
   Tensor loss_of(const Tensor& images, const PatchMask& mask) const;
 
   MaskedKeys keys_;

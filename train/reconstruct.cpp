@@ -67,7 +67,10 @@ Tensor denormalized(const Tensor& images, const Normalization& by) {
 Reconstruction reconstruct(const MaskedTraining& mae, const Tensor& images, const PatchMask& mask,
                            Statistics statistics) {
   const int patch = mae.model().patch();
-  const Tensor prediction = cast(detach(mae.model()(images, mask)), Dtype::f32);
+  const Device device = mae.model().encoder->device();
+  const PatchMask there{to_device(mask.visible, device), to_device(mask.place, device)};
+  const Tensor made = detach(mae.model()(to_device(images, device), there));
+  const Tensor prediction = cast(to_device(made, Device::cpu), Dtype::f32);
   const Tensor given = cast(images, Dtype::f32);
   const Shape& s = given.shape;
   const int row = patch * s[3], numbers = row * patch, rows = prediction.shape[1];

@@ -28,19 +28,19 @@ JointTraining::JointTraining(const JointKeys& keys, const DataFacts& data, Dtype
 // The turned pictures have the crop and the flip of the upright ones: both come from the same
 // draws.
 Tensor JointTraining::loss(const Batch& batch, Metrics& metrics) {
-  NetworkInput upright = augment(batch, augmentation_, dtype_);
+  NetworkInput upright = augment(batch, augmentation_, dtype_, device());
   const Tensor& labels = labels_of(upright);
   Tensor logits = network_(upright.x);
   Tensor loss = cross_entropy(logits, labels);
-  metrics = {{"loss", double(ptr<const float>(loss)[0])},
+  metrics = {{"loss", double(item<float>(loss))},
              {"accuracy", count_right(logits, labels) / logits.shape[0]}};
   if (!network_.branch) return loss;
   Augmentation turning = augmentation_;
   turning.rotation = rotation_;
-  NetworkInput turned = augment(batch, turning, dtype_);
+  NetworkInput turned = augment(batch, turning, dtype_, device());
   Tensor answers = network_.self_supervised(turned.x);
   Tensor turn_loss = cross_entropy(answers, turned.turns);
-  metrics.emplace_back("rotation_loss", double(ptr<const float>(turn_loss)[0]));
+  metrics.emplace_back("rotation_loss", double(item<float>(turn_loss)));
   metrics.emplace_back("rotation_accuracy", count_right(answers, turned.turns) / answers.shape[0]);
   return loss + turn_loss;
 }
@@ -55,13 +55,13 @@ Metrics JointTraining::evaluate(Loader& pictures, const std::function<bool()>& s
     if (stop()) return {};
     const Batch& batch = pictures.next();
     if (batch.count == 0) continue;  // all damaged
-    NetworkInput in = augment(batch, untouched, dtype_);
+    NetworkInput in = augment(batch, untouched, dtype_, device());
     const Tensor labels = labels_of(in), logits = network_(in.x);
-    loss += double(ptr<const float>(cross_entropy(logits, labels))[0]) * batch.count;
+    loss += double(item<float>(cross_entropy(logits, labels))) * batch.count;
     right += count_right(logits, labels);
     seen += batch.count;
     if (!network_.branch) continue;
-    NetworkInput turned = augment(batch, turning, dtype_);
+    NetworkInput turned = augment(batch, turning, dtype_, device());
     turns_right += count_right(network_.self_supervised(turned.x), turned.turns) / 4;
   }
   check(seen > 0, "evaluate: the data set is empty");

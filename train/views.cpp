@@ -39,7 +39,7 @@ ViewOptions ViewKeys::options(uint64_t seed) const {
 }
 
 Tensor render_views(const Batch& batch, const std::vector<ViewOf>& rows, const ViewOptions& options,
-                    Dtype dtype) {
+                    Dtype dtype, Device device) {
   const int size = options.size ? options.size : batch.side;
   std::vector<ViewDraw> draws;
   for (const ViewOf& row : rows) {
@@ -49,7 +49,7 @@ Tensor render_views(const Batch& batch, const std::vector<ViewOf>& rows, const V
     draws.back().image = row.picture;
   }
   Tensor x = empty({int(rows.size()), size, size, 3}, dtype);
-  dispatch(x, [&]<class T>(auto queue, T) {
+  auto render = [&]<class T>(T) {
     RenderViews<T> p{};
     p.y = ptr<T>(x), p.images = batch.images.data(), p.draws = draws.data();
     p.views = int(rows.size()), p.height = p.width = batch.side, p.size = size;
@@ -58,9 +58,11 @@ Tensor render_views(const Batch& batch, const std::vector<ViewOf>& rows, const V
     p.blur_window = std::min(int(options.blur_kernel * size) | 1, 2 * size - 1);
     std::copy_n(options.normalization.mean.begin(), 3, p.mean);
     std::copy_n(options.normalization.std.begin(), 3, p.std);
-    run(queue, p);
-  });
-  return x;
+    run(Cpu{}, p);
+  };
+  if (dtype == Dtype::bf16) render(bf16{});
+  else render(float{});
+  return to_device(x, device);
 }
 
 std::vector<ViewOf> views_in_order(int count, uint32_t view) {

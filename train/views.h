@@ -32,9 +32,10 @@ struct ViewOf {
   int picture;
   uint32_t view;
 };
-// [rows, size, size, 3]. Draws depend on (seed, epoch, sample, view) alone.
+// [rows, size, size, 3]. Draws depend on (seed, epoch, sample, view) alone. Made by the CPU, then
+// brought to the device.
 Tensor render_views(const Batch& batch, const std::vector<ViewOf>& rows, const ViewOptions& options,
-                    Dtype dtype);
+                    Dtype dtype, Device device = Device::cpu);
 // Rows 0 .. count - 1: this view of each picture, in the order of the batch.
 std::vector<ViewOf> views_in_order(int count, uint32_t view);
 

@@ -68,7 +68,7 @@ std::vector<NamedStream> finished_streams(const std::string& path,
 class Run {
  public:
   Run(AdaptRequest& request, Progress& progress)
-      : progress_(progress), loaded_(load_method(request.checkpoint)) {
+      : progress_(progress), loaded_(load_method(request.checkpoint, request.device)) {
     const Recipe trained = Recipe::parse(loaded_.checkpoint.facts.at("recipe"), loaded_.name);
     Recipe copy = trained;
     copy.read(training_);
@@ -181,8 +181,9 @@ class Run {
       StreamResult r;
       r.frozen = r.adapted = recognised(
           [&](const uint8_t* images, int count, int side) {
-            return loaded_.method->logits(
-                normalize(images, count, side, loaded_.method->normalization(), Dtype::f32));
+            const Tensor x = normalize(images, count, side, loaded_.method->normalization(),
+                                       Dtype::f32, loaded_.device);
+            return to_device(loaded_.method->logits(x), Device::cpu);
           },
           *pictures, loaded_.side, stop);
       return r;

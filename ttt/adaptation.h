@@ -31,6 +31,7 @@ struct AdaptRequest {
   Recipe recipe;
   std::string out;
   RunDirectory::Existing existing = RunDirectory::Existing::refuse;
+  Device device = Device::cpu;
 };
 
 struct NamedStream {

@@ -2,7 +2,6 @@
 #include <cmath>
 #include <cstring>
 #include <numeric>
-#include "kernels/reduction.h"
 
 namespace autodidact {
 namespace {
@@ -39,12 +38,6 @@ struct Names : Visitor {
   }
 };
 
-double norm_of(const Tensor& t) {
-  Tensor squares = empty({});
-  run(Cpu{}, SumOfSquares<float>{ptr<float>(squares), ptr<const float>(t), t.size()});
-  return std::sqrt(double(ptr<float>(squares)[0]));
-}
-
 }  // namespace
 
 Adapter::Adapter(Method& method, const AdaptOptions& options)
@@ -80,15 +73,18 @@ void Adapter::take_snapshot() {
 void Adapter::reset() { copy(parameters_.value, snapshot_); }
 
 bool Adapter::is_at_snapshot() const {
-  return std::memcmp(snapshot_.data(), parameters_.value.data(), snapshot_.bytes()) == 0;
+  const Tensor before = to_device(snapshot_, Device::cpu),
+               now = to_device(parameters_.value, Device::cpu);
+  return std::memcmp(before.data(), now.data(), now.bytes()) == 0;
 }
 
 // Which pictures the network does not take for upright with certainty.
 std::vector<bool> Adapter::uncertain(const uint8_t* images, int count, int side) {
   if (options_.threshold >= 1) return std::vector<bool>(size_t(count), true);
   Frozen frozen(parameters_);
-  const Tensor x = normalize(images, count, side, augmentation_.normalization, Dtype::f32);
-  const Tensor turns = softmax(method_.network().self_supervised(x));
+  const Tensor x =
+      normalize(images, count, side, augmentation_.normalization, Dtype::f32, device());
+  const Tensor turns = to_device(softmax(method_.network().self_supervised(x)), Device::cpu);
   std::vector<bool> found;
   for (int i = 0; i < count; ++i)
     found.push_back(ptr<const float>(turns)[i * turns.shape[1]] < options_.threshold);
@@ -114,8 +110,7 @@ void Adapter::gather(const uint8_t* images, const int64_t* keys, int count, int 
 
 double Adapter::turn_loss(const NetworkInput& in) {
   Frozen frozen(parameters_);
-  return double(
-      ptr<const float>(cross_entropy(method_.network().self_supervised(in.x), in.turns))[0]);
+  return double(item<float>(cross_entropy(method_.network().self_supervised(in.x), in.turns)));
 }
 
 // Of the pictures that arrive, in all four turns, before anything is learned from them.
@@ -126,7 +121,7 @@ bool Adapter::raises_alarm(const uint8_t* images, int count, int side) {
   arriving.samples.resize(size_t(count));
   Augmentation turns;
   turns.normalization = augmentation_.normalization, turns.rotation = Rotation::all;
-  const NetworkInput in = augment(arriving, turns, Dtype::f32);
+  const NetworkInput in = augment(arriving, turns, Dtype::f32, device());
   const double now = turn_loss(in);
   copy(learned_, parameters_.value);
   copy(parameters_.value, snapshot_);
@@ -146,15 +141,15 @@ void Adapter::return_part_of_the_way() {
 
 // False: there is no further step.
 bool Adapter::step(Observed& seen, bool first) {
-  const NetworkInput in = augment(views_, augmentation_, Dtype::f32);
+  const NetworkInput in = augment(views_, augmentation_, Dtype::f32, device());
   const Tensor loss = cross_entropy(method_.network().self_supervised(in.x), in.turns);
-  const double now = ptr<const float>(loss)[0];
+  const double now = double(item<float>(loss));
   if (!first && options_.rails.stop_rising && now > seen.last_loss) return false;
   if (first) seen.first_loss = now;
   seen.last_loss = now;
   backward(loss);
   parameters_.finish_grad();
-  const double norm = norm_of(parameters_.grad);
+  const double norm = std::sqrt(double(item<float>(sum_of_squares(parameters_.grad))));
   if (!std::isfinite(now) || !std::isfinite(norm)) {
     parameters_.zero_grad();
     reset();
@@ -191,8 +186,9 @@ Observed Adapter::observe(const uint8_t* images, const int64_t* keys, int count,
 
 Tensor Adapter::predict(const uint8_t* images, int count, int side) {
   Frozen frozen(parameters_);
-  const Tensor x = normalize(images, count, side, augmentation_.normalization, Dtype::f32);
-  return softmax(method_.logits(x));
+  const Tensor x =
+      normalize(images, count, side, augmentation_.normalization, Dtype::f32, device());
+  return to_device(softmax(method_.logits(x)), Device::cpu);
 }
 
 }  // namespace autodidact

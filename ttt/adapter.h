@@ -73,13 +73,15 @@ class Adapter {
   // images: u8 [count, side, side, 3]; keys [count]: numbers that tell pictures apart, for what is
   // drawn for them. In standard mode it begins with reset().
   Observed observe(const uint8_t* images, const int64_t* keys, int count, int side);
-  Tensor predict(const uint8_t* images, int count, int side);  // f32 [count, classes]
-  void reset();                                                // to the snapshot, one copy
-  void take_snapshot();                                        // the network as it is now
-  bool is_at_snapshot() const;                                 // bit for bit
+  // f32 [count, classes], on the CPU.
+  Tensor predict(const uint8_t* images, int count, int side);
+  void reset();                 // to the snapshot, one copy
+  void take_snapshot();         // the network as it is now
+  bool is_at_snapshot() const;  // bit for bit
   const Parameters& parameters() const { return parameters_; }
 
  private:
+  Device device() const { return parameters_.value.device(); }
   void thaw_adapted_part();
   void gather(const uint8_t* images, const int64_t* keys, int count, int side);
   std::vector<bool> uncertain(const uint8_t* images, int count, int side);

@@ -23,12 +23,13 @@ void run_adapt(const Common& common, Options& o) {
   AdaptRequest request{o.checkpoint, o.recipe, o.out, RunDirectory::Existing::refuse};
   if (o.resume) request.existing = RunDirectory::Existing::resume;
   if (o.overwrite) request.existing = RunDirectory::Existing::overwrite;
+  request.device = device_of(common, progress);
   const AdaptRun run = adapt_run(request, progress);
   if (run.signal) {
     progress.warn("stopped by a signal; finished streams are kept: go on with --resume");
     std::exit(exit_code_of_signal(run.signal));
   }
-  Json object = result_object("adapt", run.keys.seed, "cpu", run.protocol);
+  Json object = result_object("adapt", run.keys.seed, device_name(request.device), run.protocol);
   std::string text = fmt::format("{:<22} {:>8} {:>8} {:>8}  {}\n", "corruption", "frozen",
                                  run.keys.mode, "change", "95 % interval of the change");
   double before = 0, after = 0;
@@ -112,6 +113,7 @@ void add_adapt(CLI::App& app, Common& common) {
   auto* resume = c->add_flag("--resume", o->resume, "go on where the run in --out stopped");
   c->add_flag("--overwrite", o->overwrite, "start anew in an existing run directory")
       ->excludes(resume);
+  add_device(*c, common);
   add_common(*c, common);
   c->callback([o, &common] { run_adapt(common, *o); });
 }

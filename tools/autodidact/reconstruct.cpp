@@ -63,7 +63,7 @@ void run_reconstruct(const Common& common, const Options& o) {
     fail(ErrorKind::usage, "reconstruct: needs --checkpoint, or --over-epochs RUN");
   Progress progress(common.quiet ? Loudness::quiet : Loudness::normal);
   refuse_without_decoder(o.checkpoint);
-  LoadedMethod loaded = load_method(o.checkpoint, Device::cpu, o.side);
+  LoadedMethod loaded = load_method(o.checkpoint, device_of(common, progress), o.side);
   const auto* mae = dynamic_cast<const MaskedTraining*>(loaded.method.get());
   if (!mae)
     fail(ErrorKind::usage, "reconstruct: ", printable(o.checkpoint), " is of train ", loaded.name,
@@ -151,7 +151,7 @@ void run_reconstruct(const Common& common, const Options& o) {
                                  subject.what, "reconstruction", e.masked,
                                  "mean of the visible pixels", e.mean, "harmonic fill", e.harmonic);
   if (linear) text += fmt::format("  {:<28} {:.5f}\n", "best linear guess", e.linear);
-  auto object = result_object("reconstruct", o.seed, "cpu", protocol);
+  auto object = result_object("reconstruct", o.seed, device_name(loaded.device), protocol);
   object["masked_mse"] = e.masked;
   object["baseline_mean_mse"] = e.mean;
   object["baseline_harmonic_mse"] = e.harmonic;
@@ -207,6 +207,7 @@ void add_reconstruct(CLI::App& app, Common& common) {
                     ->excludes(checkpoint);
   auto* out = c->add_option("--out", o->out, "the picture, .png or .svg");
   strip->needs(out);
+  add_device(*c, common);
   add_common(*c, common);
   c->callback([o, &common] { run_reconstruct(common, *o); });
 }

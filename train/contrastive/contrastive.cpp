@@ -45,7 +45,7 @@ Tensor Contrastive::logits(const Tensor&) const {
 }
 
 Metrics Contrastive::measure(const Tensor& loss, const Tensor& rank, const Tensor& z) {
-  const double std = relative_std(detach(z));
+  const double std = relative_std(to_device(detach(z), Device::cpu));
   if (collapse_.see(std)) {
     const std::string what = "the embeddings have collapsed: for " +
                              std::to_string(CollapseWatch::kSteps) +
@@ -54,11 +54,11 @@ Metrics Contrastive::measure(const Tensor& loss, const Tensor& rank, const Tenso
       fail(ErrorKind::numerical, "train: ", what, "; the last checkpoint is unharmed");
     if (say_) say_(what + "; --on-collapse stop ends a run there");
   }
-  const int32_t* r = ptr<const int32_t>(rank);
+  const Tensor ranks = to_device(rank, Device::cpu);
+  const int32_t* r = ptr<const int32_t>(ranks);
   const double hits = double(std::count(r, r + rank.size(), 0));
-  return {{"loss", double(ptr<const float>(loss)[0])},
-          {"accuracy", hits / double(rank.size())},
-          {"std", std}};
+  return {
+      {"loss", double(item<float>(loss))}, {"accuracy", hits / double(rank.size())}, {"std", std}};
 }
 
 // Every picture's features, and the embeddings of two views of the first ones.
@@ -67,7 +67,7 @@ Metrics Contrastive::evaluate(Loader& pictures, const std::function<bool()>& sto
   std::vector<float> features, first, second;
   std::vector<int32_t> labels;
   auto append = [](std::vector<float>& to, const Tensor& t) {
-    Tensor f = cast(t, Dtype::f32);
+    Tensor f = cast(to_device(t, Device::cpu), Dtype::f32);
     to.insert(to.end(), ptr<float>(f), ptr<float>(f) + f.size());
   };
   const int dim = model_.dim(), width = model_.encoder->dim();
@@ -75,13 +75,13 @@ Metrics Contrastive::evaluate(Loader& pictures, const std::function<bool()>& sto
     if (stop()) return {};
     const Batch& batch = pictures.next();
     if (batch.count == 0) continue;  // all damaged
-    Tensor x =
-        normalize(batch.images.data(), batch.count, batch.side, views_.normalization, dtype_);
+    Tensor x = normalize(batch.images.data(), batch.count, batch.side, views_.normalization, dtype_,
+                         device());
     append(features, model_.encoder->features(x));
     labels.insert(labels.end(), batch.labels.begin(), batch.labels.end());
     if (int(first.size()) >= kViewed * dim) continue;
-    append(first, model_(render_views(batch, views_in_order(batch.count, 0), views_, dtype_)));
-    append(second, model_(render_views(batch, views_in_order(batch.count, 1), views_, dtype_)));
+    append(first, model_(views(batch, views_in_order(batch.count, 0))));
+    append(second, model_(views(batch, views_in_order(batch.count, 1))));
   }
   check(labels.size() > 1, "evaluate: two pictures are needed, got ", labels.size());
   auto matrix = [](const std::vector<float>& v, int cols) {

@@ -36,6 +36,10 @@ class Contrastive : public Method {
   bool uses_labels() const override { return false; }
 
  protected:
+  Device device() const { return model_.encoder->device(); }
+  Tensor views(const Batch& batch, const std::vector<ViewOf>& rows) const {
+    return render_views(batch, rows, views_, dtype_, device());
+  }
   float temperature() const { return float(keys_.temperature); }
   // The picture whose view is picture i's positive: itself, or in the control the next one.
   int positive_of(int i, int count) const {

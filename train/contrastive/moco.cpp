@@ -73,14 +73,14 @@ class Moco : public Contrastive {
   // this step's keys (He et al., algorithm 1).
   Tensor loss(const Batch& batch, Metrics& metrics) override {
     key_parameters_.refresh_compute();
-    Tensor rank = empty({batch.count}, Dtype::i32), z;
+    Tensor rank = empty({batch.count}, Dtype::i32, device()), z;
     Tensor keys = keys_of(batch, 1);
     Tensor loss = asked(batch, 0, keys, rank, z);
     metrics = measure(loss, rank, z);
     if (moco_.symmetric) {
       Tensor others = keys_of(batch, 0);
       loss = scale(loss + asked(batch, 1, others, rank, z), 0.5);
-      metrics[0].second = double(ptr<const float>(loss)[0]);
+      metrics[0].second = double(item<float>(loss));
       put(others);  // now, or the first half's positives would be among its negatives
     }
     put(keys);
@@ -104,10 +104,10 @@ class Moco : public Contrastive {
   }
 
  private:
-  int64_t filled() const { return *ptr<const int64_t>(filled_); }
+  int64_t filled() const { return item<int64_t>(filled_); }
 
   Tensor asked(const Batch& batch, uint32_t view, const Tensor& keys, Tensor& rank, Tensor& z) {
-    z = model_(render_views(batch, views_in_order(batch.count, view), views_, dtype_));
+    z = model_(views(batch, views_in_order(batch.count, view)));
     return infonce(z, keys, queue_, temperature(), true, &rank);
   }
 
@@ -123,14 +123,14 @@ class Moco : public Contrastive {
       rows.push_back({positive_of(row, batch.count), view});
       ptr<int64_t>(place)[row] = i;
     }
-    return gather_rows(key_(render_views(batch, rows, views_, dtype_)), place);
+    return gather_rows(key_(views(batch, rows)), to_device(place, device()));
   }
 
   void put(const Tensor& keys) {
     enqueue(queue_, next_, keys);
-    int64_t& n = *ptr<int64_t>(filled_);
-    if (n >= moco_.queue_size) return;
-    n = std::min<int64_t>(n + keys.shape[0], moco_.queue_size);
+    if (filled() >= moco_.queue_size) return;
+    const int64_t n = std::min<int64_t>(filled() + keys.shape[0], moco_.queue_size);
+    copy(filled_, tensor_of<int64_t>({}, {n}));
     if (n == moco_.queue_size && say_)
       say_("the queue is full after step " + std::to_string(optimizer_->step() + 1) + ": " +
            std::to_string(n) + " keys; until now it held random ones, too");

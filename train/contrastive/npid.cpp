@@ -35,13 +35,14 @@ class Npid : public Contrastive {
   }
 
   Tensor loss(const Batch& batch, Metrics& metrics) override {
-    Tensor v = model_(render_views(batch, views_in_order(batch.count, 0), views_, dtype_));
+    Tensor v = model_(views(batch, views_in_order(batch.count, 0)));
     Tensor own = empty({batch.count}, Dtype::i64), positives = empty_like(own);
     for (int i = 0; i < batch.count; ++i) {
       ptr<int64_t>(own)[i] = batch.samples[size_t(i)];
       ptr<int64_t>(positives)[i] = batch.samples[size_t(positive_of(i, batch.count))];
     }
-    Tensor rank = empty({batch.count}, Dtype::i32);
+    own = to_device(own, device()), positives = to_device(positives, device());
+    Tensor rank = empty({batch.count}, Dtype::i32, device());
     Tensor loss = npid_.negatives
                       ? noise_loss(batch, v, positives, rank)
                       : nonparametric_softmax(v, bank_, positives, temperature(), true, &rank);
@@ -75,12 +76,13 @@ class Npid : public Contrastive {
         for (int k = j; k < std::min(j + 4, m); ++k)
           ptr<int64_t>(noise)[int64_t(i) * m + k] = below(drawn.v[k - j], uint32_t(rows));
       }
+    noise = to_device(noise, device());
     // Z = N mean exp, so that log(Z m / N) is log_mean + log m.
     auto contrast = [&](const Tensor& of, Tensor* log_mean) {
-      const float shift = *ptr<float>(log_mean_) + std::log(float(m));
+      const float shift = item<float>(log_mean_) + std::log(float(m));
       return noise_contrast(of, bank_, positives, noise, temperature(), shift, &rank, log_mean);
     };
-    if (*ptr<float>(log_mean_) == float(kUnknown)) contrast(detach(v), &log_mean_);
+    if (item<float>(log_mean_) == float(kUnknown)) contrast(detach(v), &log_mean_);
     return contrast(v, nullptr);
   }
 

@@ -74,11 +74,11 @@ class SimClr : public Contrastive {
 
  private:
   Tensor embed(const Batch& batch, const std::vector<ViewOf>& rows) const {
-    return model_(render_views(batch, rows, views_, dtype_));
+    return model_(views(batch, rows));
   }
 
   Tensor loss_of(const Tensor& z, Metrics& metrics) {
-    Tensor rank = empty({z.shape[0]}, Dtype::i32);
+    Tensor rank = empty({z.shape[0]}, Dtype::i32, device());
     Tensor loss = nt_xent(z, temperature(), &rank);
     metrics = measure(loss, rank, z);
     return loss;
@@ -90,7 +90,7 @@ class SimClr : public Contrastive {
     auto rows_from = [&](int begin) {
       return std::vector<ViewOf>(rows.begin() + begin, rows.begin() + begin + part);
     };
-    Tensor z = empty({int(rows.size()), model_.dim()});
+    Tensor z = empty({int(rows.size()), model_.dim()}, Dtype::f32, device());
     {
       Frozen frozen(*parameters_);
       KeptBuffers kept(model_);
