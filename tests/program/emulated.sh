@@ -29,10 +29,13 @@ runs 0 "" "${settings[@]}" --device cpu --out "$work/cpu"
 runs 0 '"device":"emulated"' "${settings[@]}" --json --device emulated --out "$work/replayed"
 runs 0 "" "${settings[@]}" --device emulated --no-capture --out "$work/launched"
 [[ $(losses "$work/replayed" | wc -l) -eq 20 ]] || complain "not 20 steps"
-paste <(losses "$work/cpu") <(losses "$work/replayed") |
-  awk '{d = $1 - $2; if (d < 0) d = -d; if (d > most * $1) most = d / $1}
-       END {printf "largest relative difference of the losses: %.2g\n", most; exit !(NR == 20 && most <= 1e-5)}' ||
-  complain "the losses of the emulated GPU are not the CPU's"
+same_losses() {   # same_losses STEPS MOST RUN RUN: relative to the loss
+  paste <(losses "$3") <(losses "$4") |
+    awk -v steps="$1" -v allowed="$2" '{d = $1 - $2; if (d < 0) d = -d; if (d > most * $1) most = d / $1}
+      END {printf "largest relative difference of %d losses: %.2g\n", NR, most; exit !(NR == steps && most <= allowed)}' ||
+    complain "the losses of the emulated GPU are not the CPU's: $4"
+}
+same_losses 20 1e-5 "$work/cpu" "$work/replayed"
 cmp -s <(without_time "$work/replayed") <(without_time "$work/launched") || complain "metrics differ with and without capture"
 cmp -s "$(last "$work/replayed")" "$(last "$work/launched")" || complain "checkpoints differ with and without capture"
 
@@ -42,6 +45,32 @@ for command in "embed --data $work/x.npy,$work/y.npy --out"; do
   runs 0 "" $command "$work/emulated.csv" --checkpoint "$work/replayed" --device emulated -q
   [[ $(wc -l <"$work/emulated.csv") -eq 81 ]] || complain "embed wrote $(wc -l <"$work/emulated.csv") lines"
 done
+
+# Every other method, four steps: its losses, and that nothing of it reads the GPU's memory from the host.
+"$program" data export world:train --count 16 --out "$work/few-x.npy,$work/few-y.npy" >/dev/null || exit 1
+few=(--data "$work/few-x.npy,$work/few-y.npy" --set image_size=8 --set batch_size=4 --set epochs=1 --set log_every=1
+     --set learning_rate=0.01 -q)
+network=(--set model=resnet26 --set width=2 --set groups=0)
+trains() {   # trains METHOD SETTINGS...
+  local run=$work/$1; rm -rf "$run"-*
+  runs 0 "" train "$@" "${few[@]}" --device cpu --out "$run-cpu"
+  runs 0 "" train "$@" "${few[@]}" --device emulated --out "$run-emulated"
+  same_losses 4 1e-4 "$run-cpu" "$run-emulated"
+}
+trains mae --set model=vit_tiny --set width=8 --set depth=1 --set heads=2 --set patch_size=2 --set decoder_width=8 \
+       --set decoder_depth=1 --set decoder_heads=2
+trains simclr "${network[@]}" --set dim=8
+trains moco "${network[@]}" --set dim=8 --set queue_size=10 --set batch_norm_splits=2 --set symmetric=true
+trains npid "${network[@]}" --set dim=8
+trains npid "${network[@]}" --set dim=8 --set negatives=5 --set proximal=1
+trains ttt "${network[@]}"
+for device in cpu emulated; do
+  runs 0 "" adapt --checkpoint "$work/ttt-cpu" --data "$work/few-x.npy,$work/few-y.npy" --mode online --samples 2 --copies 4 \
+       --batch 2 --device $device --out "$work/adapt-$device" -q
+done
+cmp -s <(sed -E 's/"(seconds|first_loss|last_loss)": [^,}]*//g' "$work/adapt-cpu/metrics.jsonl") \
+       <(sed -E 's/"(seconds|first_loss|last_loss)": [^,}]*//g' "$work/adapt-emulated/metrics.jsonl") ||
+  complain "adapt: the emulated GPU recognises other pictures than the CPU"
 
 # The device fails: exit code 5, in words; nothing is written afterwards.
 fails() { export AUTODIDACT_EMULATOR_FAIL=$1; }
