@@ -20,7 +20,7 @@ int main(int argc, char** argv) {
         if (prepare)
           benchmark::RegisterBenchmark(
               (kernel.name + "/" + dtype + "/" + shape.text()).c_str(),
-              [prepare = prepare, shape](benchmark::State& s) { measure(s, prepare(shape)); })
+              [prepare = prepare, shape](benchmark::State& s) { measure(s, prepare(shape, Device::cpu)); })
               ->MeasureProcessCPUTime();
   benchmark::RunSpecifiedBenchmarks();
 }

@@ -34,11 +34,18 @@ std::vector<BenchKernel> bench_kernels() {
   return all;
 }
 
-Tensor& BenchMemory::add(int64_t count, Dtype dtype) {
+void BenchMemory::refuse_large(int64_t count, size_t size) const {
   constexpr int64_t kMost = INT32_MAX;  // a typing error should not swap the machine
-  if (count < 1 || count > kMost || (bytes_ += count * int64_t(bytes_of(dtype))) > kMost)
+  if (count < 1 || count > kMost || bytes_ + count * int64_t(size) > kMost)
     fail(ErrorKind::usage, "bench: the arrays of this shape take 2 GiB or more");
-  return arrays_.emplace_back(empty({int(count)}, dtype));
+}
+
+void* BenchMemory::add(const void* values, int64_t count, size_t size) {
+  refuse_large(count, size);
+  bytes_ += count * int64_t(size);
+  Tensor& t = arrays_.emplace_back(empty({int(count * int64_t(size))}, Dtype::u8, device_));
+  transfer(t.data(), device_, values, Device::cpu, t.bytes());
+  return t.data();
 }
 
 void BenchMemory::draw(float* p, int64_t count) {

@@ -6,9 +6,10 @@
 #include <functional>
 #include <initializer_list>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
-#include "engine/tensor.h"
+#include "engine/dispatch.h"
 
 namespace autodidact {
 
@@ -24,8 +25,8 @@ struct BenchShape {
   std::string text() const;
 };
 
-// One call of a kernel; holds its arrays. A kernel is bound by arithmetic or by memory, whichever
-// takes longer at the machine's ceilings.
+// One call of a kernel, on the device where its arrays are; it holds them. A kernel is bound by
+// arithmetic or by memory, whichever takes longer at the machine's ceilings.
 struct BenchWork {
   std::function<void()> run;
   double flop = 0;   // 2 a multiply-add of the direct sum; 0: nothing but memory counts
@@ -35,42 +36,63 @@ struct BenchWork {
 struct BenchKernel {
   std::string name, what;
   std::vector<BenchShape> shapes;  // the first is the reference
-  BenchWork (*f32)(const BenchShape&);
-  BenchWork (*bf16)(const BenchShape&) = nullptr;  // null: the kernel has no such body
+  BenchWork (*f32)(const BenchShape&, Device);
+  BenchWork (*bf16)(const BenchShape&, Device) = nullptr;  // null: the kernel has no such body
 };
 
 // The kernels in the order of a report. ErrorKind::usage from a case: a shape it cannot have.
 std::vector<BenchKernel> bench_kernels();
 
-// Arrays of a case. Handles: a copy shares them.
+// Arrays of a case, in the memory of a device: kernels get bare pointers.
 class BenchMemory {
  public:
+  explicit BenchMemory(Device device) : device_(device) {}
+  template <class T>  // a copy of these
+  T* of(const std::vector<T>& values) {
+    return static_cast<T*>(add(values.data(), int64_t(values.size()), sizeof(T)));
+  }
   template <class T>  // float or bf16, uniform in [-1, 1)
   T* numbers(int64_t count) {
-    T* p = room<T>(count);
-    draw(p, count);
-    return p;
+    return of(drawn<T>(count));
   }
   template <class T>
   T* filled(int64_t count, T value) {
-    T* p = room<T>(count);
-    std::fill_n(p, count, value);
-    return p;
+    refuse_large(count, sizeof(T));
+    return of(std::vector<T>(size_t(count), value));
+  }
+  template <class T>
+  std::vector<T> drawn(int64_t count) {
+    refuse_large(count, sizeof(T));
+    std::vector<T> values(static_cast<size_t>(count));
+    draw(values.data(), count);
+    return values;
+  }
+  // A call of these kernels, one after another. Some exist on one device alone.
+  template <class... Kernels>
+  BenchWork work(std::tuple<Kernels...> kernels, double flop, double bytes) const {
+    auto call = [](auto queue, const auto& kernel) {
+      if constexpr (requires { run(queue, kernel); }) run(queue, kernel);
+      else fail(ErrorKind::device, "bench: a kernel without a body for this device");
+    };
+    return {[kernels, call, keep = arrays_] {
+              on_device(keep.front(), [&](auto queue) {
+                std::apply([&](const auto&... kernel) { (call(queue, kernel), ...); }, kernels);
+              });
+            },
+            flop, bytes};
   }
   template <class Kernel>
   BenchWork work(Kernel kernel, double flop, double bytes) const {
-    return {[kernel, keep = arrays_] { run(Cpu{}, kernel); }, flop, bytes};
+    return work(std::tuple(kernel), flop, bytes);
   }
 
  private:
-  template <class T>
-  T* room(int64_t count) {
-    return ptr<T>(add(count, dtype_of<T>));
-  }
-  Tensor& add(int64_t count, Dtype dtype);
+  void refuse_large(int64_t count, size_t size) const;
+  void* add(const void* values, int64_t count, size_t size);
   void draw(float* p, int64_t count);
   void draw(bf16* p, int64_t count);
 
+  Device device_;
   std::vector<Tensor> arrays_;
   int64_t bytes_ = 0;
   uint64_t drawn_ = 0;

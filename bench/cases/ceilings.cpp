@@ -1,6 +1,7 @@
 #include "bench/cases/ceilings.h"
 #include <immintrin.h>
 #include "kernels/cpu_class.h"
+#include "bench/cases/device_ceilings.h"
 #include "kernels/parallel.h"
 
 namespace autodidact {
@@ -32,7 +33,21 @@ __attribute__((target("avx512f"))) void chains_avx512() {
 
 }  // namespace
 
-BenchWork fma_ceiling() {
+#if defined(HAS_CUDA)
+// About a millisecond on an H100; enough blocks that the last wave does not count.
+template <class Chains>
+static BenchWork chains_on_gpu(int rounds) {
+  constexpr int kBlocks = 1 << 12;
+  BenchMemory memory(Device::cuda);
+  const Chains chains{memory.filled<float>(kBlocks * kCeilingThreads, 0), kBlocks, rounds};
+  return memory.work(chains, chains.flop(), 0);
+}
+#endif
+
+BenchWork fma_ceiling([[maybe_unused]] Device device) {
+#if defined(HAS_CUDA)
+  if (device == Device::cuda) return chains_on_gpu<FmaChains>(1 << 11);
+#endif
   const bool wide = best_cpu_class() == CpuClass::avx512;
   auto chains = wide ? chains_avx512 : chains_avx2;
   BenchWork work;
@@ -41,11 +56,21 @@ BenchWork fma_ceiling() {
   return work;
 }
 
-BenchWork stream_ceiling() {
+BenchWork bf16_ceiling(Device device) {
+#if defined(HAS_CUDA)
+  if (device == Device::cuda) return chains_on_gpu<MmaChains>(1 << 10);
+#endif
+  return fma_ceiling(device);
+}
+
+BenchWork stream_ceiling(Device device) {
   constexpr int64_t kCount = 16 << 20;
-  BenchMemory memory;
+  BenchMemory memory(device);
   const float *a = memory.filled<float>(kCount, 1), *b = memory.filled<float>(kCount, 2);
   float* c = memory.filled<float>(kCount, 0);
+#if defined(HAS_CUDA)
+  if (device == Device::cuda) return memory.work(Triad{c, a, b, kCount}, 0, double(kCount) * 12);
+#endif
   BenchWork work;
   work.run = [a, b, c, keep = memory] {
     parallel_for(kCount, 1 << 16, [&](int64_t begin, int64_t end) {

@@ -5,10 +5,12 @@
 
 namespace autodidact {
 
-// One call: 12 independent chains of f32 multiply-adds on every thread, in the widest vectors that
-// the CPU has.
-BenchWork fma_ceiling();
+// One call: independent chains of f32 multiply-adds, on the CPU on every thread in the widest
+// vectors that it has.
+BenchWork fma_ceiling(Device device = Device::cpu);
+// The tensor cores' bf16 products; of the CPU, fma_ceiling.
+BenchWork bf16_ceiling(Device device);
 // One call: c = a + 3 b, 64 MB each.
-BenchWork stream_ceiling();
+BenchWork stream_ceiling(Device device = Device::cpu);
 
 }  // namespace autodidact

@@ -8,20 +8,20 @@ namespace {
 
 template <class T>
 T* rows_of_length_one(BenchMemory& memory, int rows, int dim) {
-  T* p = memory.numbers<T>(int64_t(rows) * dim);
-  for (T* row = p; row != p + int64_t(rows) * dim; row += dim) {
+  std::vector<T> values = memory.drawn<T>(int64_t(rows) * dim);
+  for (T* row = values.data(); row != values.data() + values.size(); row += dim) {
     float squares = 0;
     for (int d = 0; d < dim; ++d) squares += float(row[d]) * float(row[d]);
     for (int d = 0; d < dim; ++d) row[d] = T(float(row[d]) / std::sqrt(squares));
   }
-  return p;
+  return memory.of(values);
 }
 
 template <class T>
-BenchWork infonce(const BenchShape& s) {
+BenchWork infonce(const BenchShape& s, Device device) {
   const int batch = s["B"], keys = s["K"], dim = s["D"];
   const int64_t of_queries = s.product({"B", "D"}), of_keys = s.product({"K", "D"});
-  BenchMemory m;
+  BenchMemory m(device);
   return m.work(InfoNce<T>{.loss = m.numbers<float>(1),
                            .row_loss = nullptr,
                            .lse = nullptr,

@@ -20,64 +20,64 @@ struct PoolArrays {
 };
 
 template <class T>
-BenchWork max_pool(const BenchShape& s) {
+BenchWork max_pool(const BenchShape& s, Device device) {
   const PoolArrays n(s);
-  BenchMemory m;
+  BenchMemory m(device);
   return m.work(MaxPoolForward<T>{m.numbers<T>(n.y), m.filled<uint8_t>(n.y, 0), m.numbers<T>(n.x),
                                   pool_shape(s)},
                 0, double(n.x + n.y) * sizeof(T) + double(n.y));
 }
 template <class T>
-BenchWork max_pool_backward(const BenchShape& s) {
+BenchWork max_pool_backward(const BenchShape& s, Device device) {
   const PoolArrays n(s);
-  BenchMemory m;
+  BenchMemory m(device);
   uint8_t centre = uint8_t(s["R"] / 2 * s["R"] + s["R"] / 2);  // in the image for every window
   return m.work(MaxPoolBackward<T>{m.numbers<T>(n.x), m.numbers<T>(n.y),
                                    m.filled<uint8_t>(n.y, centre), pool_shape(s)},
                 0, double(n.x + n.y) * sizeof(T) + double(n.y));
 }
 template <class T>
-BenchWork avg_pool(const BenchShape& s) {
+BenchWork avg_pool(const BenchShape& s, Device device) {
   const PoolArrays n(s);
-  BenchMemory m;
+  BenchMemory m(device);
   return m.work(AvgPoolForward<T>{m.numbers<T>(n.y), m.numbers<T>(n.x), pool_shape(s)}, 0,
                 double(n.x + n.y) * sizeof(T));
 }
 template <class T>
-BenchWork global_avg_pool(const BenchShape& s) {
+BenchWork global_avg_pool(const BenchShape& s, Device device) {
   const int64_t x = s.product({"N", "H", "W", "C"}), y = s.product({"N", "C"});
-  BenchMemory m;
+  BenchMemory m(device);
   return m.work(GlobalAvgPoolForward<T>{m.numbers<T>(y), m.numbers<T>(x), s["N"],
                                         int(s.product({"H", "W"})), s["C"]},
                 0, double(x + y) * sizeof(T));
 }
 
 template <class Op, class T>
-BenchWork unary(const BenchShape& s) {
+BenchWork unary(const BenchShape& s, Device device) {
   const int64_t n = s["N"];
-  BenchMemory m;
+  BenchMemory m(device);
   return m.work(UnaryForward<Op, T>{m.numbers<T>(n), m.numbers<T>(n), n}, 0,
                 2.0 * double(n) * sizeof(T));
 }
 template <class T>
-BenchWork gelu_backward(const BenchShape& s) {
+BenchWork gelu_backward(const BenchShape& s, Device device) {
   const int64_t n = s["N"];
-  BenchMemory m;
+  BenchMemory m(device);
   return m.work(
       UnaryBackward<Gelu, T>{m.numbers<T>(n), m.numbers<T>(n), m.numbers<T>(n), nullptr, n}, 0,
       3.0 * double(n) * sizeof(T));
 }
 template <class T>
-BenchWork add(const BenchShape& s) {
+BenchWork add(const BenchShape& s, Device device) {
   const int64_t n = s["N"];
-  BenchMemory m;
+  BenchMemory m(device);
   return m.work(BinaryForward<Add, T>{m.numbers<T>(n), m.numbers<T>(n), m.numbers<T>(n), n, n}, 0,
                 3.0 * double(n) * sizeof(T));
 }
 template <class T>
-BenchWork sum_rows(const BenchShape& s) {
+BenchWork sum_rows(const BenchShape& s, Device device) {
   const int64_t n = s.product({"B", "C"});
-  BenchMemory m;
+  BenchMemory m(device);
   return m.work(SumRows<T>{m.numbers<float>(s["C"]), m.numbers<T>(n), s["B"], s["C"]}, 0,
                 double(n) * sizeof(T));
 }

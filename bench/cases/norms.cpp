@@ -9,10 +9,10 @@ namespace autodidact {
 namespace {
 
 template <class T>
-BenchWork batchnorm(const BenchShape& s) {
+BenchWork batchnorm(const BenchShape& s, Device device) {
   const int64_t n = s.product({"N", "H", "W", "C"});
   const int c = s["C"];
-  BenchMemory m;
+  BenchMemory m(device);
   return m.work(BatchNormForward<T>{m.numbers<T>(n), m.numbers<float>(c), m.numbers<float>(c),
                                     m.numbers<float>(c), m.numbers<float>(c), m.numbers<T>(n),
                                     m.numbers<float>(c), m.numbers<float>(c), nullptr, n / c, c, 1,
@@ -20,10 +20,10 @@ BenchWork batchnorm(const BenchShape& s) {
                 0, 3.0 * double(n) * sizeof(T));
 }
 template <class T>
-BenchWork batchnorm_backward(const BenchShape& s) {
+BenchWork batchnorm_backward(const BenchShape& s, Device device) {
   const int64_t n = s.product({"N", "H", "W", "C"});
   const int c = s["C"];
-  BenchMemory m;
+  BenchMemory m(device);
   return m.work(
       BatchNormBackward<T>{m.numbers<T>(n), m.numbers<float>(c), m.numbers<float>(c), nullptr,
                            m.numbers<T>(n), m.numbers<T>(n), m.numbers<T>(n), m.numbers<float>(c),
@@ -37,11 +37,11 @@ int groups_of(const BenchShape& s) {
   return s["G"];
 }
 template <class T>
-BenchWork groupnorm(const BenchShape& s) {
+BenchWork groupnorm(const BenchShape& s, Device device) {
   const int64_t n = s.product({"N", "H", "W", "C"}), pixels = s.product({"H", "W"});
   const int g = groups_of(s), c = s["C"];
   const int64_t statistics = s.product({"N", "G"});
-  BenchMemory m;
+  BenchMemory m(device);
   return m.work(
       GroupNormForward<T>{m.numbers<T>(n), m.numbers<float>(statistics),
                           m.numbers<float>(statistics), m.numbers<T>(n), m.numbers<float>(c),
@@ -49,11 +49,11 @@ BenchWork groupnorm(const BenchShape& s) {
       0, 2.0 * double(n) * sizeof(T));
 }
 template <class T>
-BenchWork groupnorm_backward(const BenchShape& s) {
+BenchWork groupnorm_backward(const BenchShape& s, Device device) {
   const int64_t n = s.product({"N", "H", "W", "C"}), pixels = s.product({"H", "W"});
   const int g = groups_of(s), c = s["C"];
   const int64_t statistics = s.product({"N", "G"});
-  BenchMemory m;
+  BenchMemory m(device);
   return m.work(GroupNormBackward<T>{m.numbers<T>(n), m.numbers<float>(c), m.numbers<float>(c),
                                      nullptr, m.numbers<T>(n), m.numbers<T>(n), m.numbers<T>(n),
                                      m.numbers<float>(c), m.numbers<float>(statistics),
@@ -62,18 +62,18 @@ BenchWork groupnorm_backward(const BenchShape& s) {
 }
 
 template <class T>
-BenchWork layernorm(const BenchShape& s) {
+BenchWork layernorm(const BenchShape& s, Device device) {
   const int64_t n = s.product({"B", "T", "C"}), rows = s.product({"B", "T"});
-  BenchMemory m;
+  BenchMemory m(device);
   return m.work(LayerNormForward<T>{m.numbers<T>(n), m.numbers<float>(rows), m.numbers<float>(rows),
                                     m.numbers<T>(n), m.numbers<float>(s["C"]),
                                     m.numbers<float>(s["C"]), rows, s["C"], 1e-6f},
                 0, 2.0 * double(n) * sizeof(T));
 }
 template <class T>
-BenchWork layernorm_backward(const BenchShape& s) {
+BenchWork layernorm_backward(const BenchShape& s, Device device) {
   const int64_t n = s.product({"B", "T", "C"}), rows = s.product({"B", "T"});
-  BenchMemory m;
+  BenchMemory m(device);
   return m.work(
       LayerNormBackward<T>{m.numbers<T>(n), m.numbers<float>(s["C"]), m.numbers<float>(s["C"]),
                            m.numbers<T>(n), m.numbers<T>(n), m.numbers<float>(s["C"]),
@@ -82,30 +82,30 @@ BenchWork layernorm_backward(const BenchShape& s) {
 }
 
 template <class T>
-BenchWork softmax(const BenchShape& s) {
+BenchWork softmax(const BenchShape& s, Device device) {
   const int64_t n = s.product({"B", "C"});
-  BenchMemory m;
+  BenchMemory m(device);
   return m.work(SoftmaxForward<T>{m.numbers<T>(n), m.numbers<T>(n), s["B"], s["C"]}, 0,
                 2.0 * double(n) * sizeof(T));
 }
 template <class T>
-BenchWork softmax_backward(const BenchShape& s) {
+BenchWork softmax_backward(const BenchShape& s, Device device) {
   const int64_t n = s.product({"B", "C"});
-  BenchMemory m;
+  BenchMemory m(device);
   return m.work(
       SoftmaxBackward<T>{m.numbers<T>(n), m.numbers<T>(n), m.numbers<T>(n), s["B"], s["C"]}, 0,
       3.0 * double(n) * sizeof(T));
 }
 
 int32_t* labels(BenchMemory& m, const BenchShape& s) {
-  int32_t* p = m.filled<int32_t>(s["B"], 0);
-  for (int i = 0; i < s["B"]; ++i) p[i] = i % s["C"];
-  return p;
+  std::vector<int32_t> values;
+  for (int i = 0; i < s["B"]; ++i) values.push_back(i % s["C"]);
+  return m.of(values);
 }
 template <class T>
-BenchWork cross_entropy(const BenchShape& s) {
+BenchWork cross_entropy(const BenchShape& s, Device device) {
   const int64_t n = s.product({"B", "C"});
-  BenchMemory m;
+  BenchMemory m(device);
   return m.work(CrossEntropyForward<T>{.loss = m.numbers<float>(1),
                                        .max = m.numbers<float>(s["B"]),
                                        .log_sum = m.numbers<float>(s["B"]),
@@ -118,9 +118,9 @@ BenchWork cross_entropy(const BenchShape& s) {
                 0, double(n) * sizeof(T));
 }
 template <class T>
-BenchWork cross_entropy_backward(const BenchShape& s) {
+BenchWork cross_entropy_backward(const BenchShape& s, Device device) {
   const int64_t n = s.product({"B", "C"});
-  BenchMemory m;
+  BenchMemory m(device);
   return m.work(CrossEntropyBackward<T>{.dlogits = m.numbers<T>(n),
                                         .dloss = m.numbers<float>(1),
                                         .logits = m.numbers<T>(n),

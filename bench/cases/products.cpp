@@ -8,10 +8,10 @@ namespace autodidact {
 namespace {
 
 template <class T>
-BenchWork gemm(const BenchShape& s) {
+BenchWork gemm(const BenchShape& s, Device device) {
   const int64_t batch = s["B"], m = s["M"], n = s["N"], k = s["K"];
   const bool ta = s["TA"] != 0, tb = s["TB"] != 0;
-  BenchMemory memory;
+  BenchMemory memory(device);
   const int64_t c = s.product({"B", "M", "N"}), a = s.product({"B", "M", "K"}),
                 b = s.product({"B", "N", "K"});
   return memory.work(Gemm<T>{.c = memory.numbers<T>(c),
@@ -52,25 +52,25 @@ struct ConvArrays {
 };
 
 template <class T>
-BenchWork conv_forward(const BenchShape& s) {
+BenchWork conv_forward(const BenchShape& s, Device device) {
   const ConvArrays n(s, T());
-  BenchMemory m;
+  BenchMemory m(device);
   return m.work(ConvForward<T>{m.numbers<T>(n.y), m.numbers<T>(n.x), m.numbers<T>(n.w), nullptr,
                                conv_sizes(s)},
                 n.flop, n.bytes);
 }
 template <class T>
-BenchWork conv_data(const BenchShape& s) {
+BenchWork conv_data(const BenchShape& s, Device device) {
   const ConvArrays n(s, T());
-  BenchMemory m;
+  BenchMemory m(device);
   return m.work(
       ConvBackwardData<T>{m.numbers<T>(n.x), m.numbers<T>(n.y), m.numbers<T>(n.w), conv_sizes(s)},
       n.flop, n.bytes);
 }
 template <class T>
-BenchWork conv_weights(const BenchShape& s) {
+BenchWork conv_weights(const BenchShape& s, Device device) {
   const ConvArrays n(s, T());
-  BenchMemory m;
+  BenchMemory m(device);
   return m.work(ConvBackwardWeights<T>{m.numbers<float>(n.w), nullptr, m.numbers<T>(n.y),
                                        m.numbers<T>(n.x), conv_sizes(s)},
                 n.flop, n.bytes);

@@ -2,17 +2,7 @@
 # --device on a machine without a GPU: what is promised in words and in exit codes, `doctor` included; and a driver that
 # is there but of no use, played by a stub.
 #   device.sh PROGRAM
-set -uo pipefail
-program=$1
-work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-bad=0
-complain() { echo "device.sh: $1"; bad=1; }
-runs() {   # runs CODE TEXT ARGUMENTS...: the exit code, and TEXT in what was printed
-  local code=$1 text=$2; shift 2
-  "$program" "$@" >"$work/out" 2>"$work/err"; local status=$?
-  [[ $status -eq $code ]] || { complain "$*: exit code $status, expected $code"; cat "$work/err"; }
-  cat "$work/out" "$work/err" | grep -aqF -- "$text" || { complain "$*: printed no '$text'"; cat "$work/out" "$work/err"; }
-}
+. "$(dirname "$0")/checks.bash"
 doctor=$("$program" doctor --json) || complain "doctor fails"
 code=$(sed -E 's/.*"device_code":"([A-Z]*)".*/\1/' <<<"$doctor")   # -DCUDA=
 if [[ $code == ON ]] && grep -q '"usable":true' <<<"$doctor"; then

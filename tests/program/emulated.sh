@@ -2,28 +2,16 @@
 # A network trained on the emulated GPU: losses as the CPU's, the same bytes with a captured step and without, and what
 # happens when the device fails. Needs the program of a build with -DCUDA=EMULATED.
 #   emulated.sh PROGRAM
-set -uo pipefail
-program=$1
+. "$(dirname "$0")/checks.bash"
 if ! "$program" doctor --json | grep -q '"device_code":"EMULATED"'; then
   echo "SKIPPED: tests/program/emulated.sh: not a program with an emulated GPU"; exit 77
 fi
-work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-bad=0
-complain() { echo "emulated.sh: $1"; bad=1; }
-runs() {   # runs CODE TEXT ARGUMENTS...: the exit code, and TEXT in what was printed
-  local code=$1 text=$2; shift 2
-  "$program" "$@" >"$work/out" 2>"$work/err"; local status=$?
-  [[ $status -eq $code ]] || { complain "$*: exit code $status, expected $code"; cat "$work/err"; }
-  cat "$work/out" "$work/err" | grep -aqF -- "$text" || { complain "$*: printed no '$text'"; cat "$work/out" "$work/err"; }
-}
 # 20 steps of 4 pictures, scaled to 8 pixels; no test split, so that the emulator runs these steps alone. ResNet-26 ends in
 # maps of 2x2: with one pixel left, BatchNorm over four numbers makes the last bit of a loss its fourth digit in 20 steps.
 "$program" data export world:train --count 80 --out "$work/x.npy,$work/y.npy" >/dev/null || exit 1
 settings=(train rotation --data "$work/x.npy,$work/y.npy" --set model=resnet26 --set width=2 --set groups=0 --set batch_size=4 --set epochs=1
           --set image_size=8 --set crop_padding=1 --set log_every=1 --set learning_rate=0.01 -q)
 losses() { sed -E 's/.*"loss": ([^,]*),.*/\1/' "$1/metrics.jsonl"; }
-without_time() { sed -E 's/, "seconds": [^,}]*//' "$1/metrics.jsonl"; }
-last() { echo "$1/checkpoints/$(cat "$1/checkpoints/last")"; }
 
 runs 0 "" "${settings[@]}" --device cpu --out "$work/cpu"
 runs 0 '"device":"emulated"' "${settings[@]}" --json --device emulated --out "$work/replayed"

@@ -7,6 +7,7 @@
 #include <sstream>
 #include "bench/cases/ceilings.h"
 #include "kernels/cpu_class.h"
+#include "kernels/elementwise.h"
 #include "kernels/parallel.h"
 #include "tools/autodidact/command.h"
 #include "train/recipe.h"
@@ -18,7 +19,7 @@ using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 
 struct Options {
-  std::string kernel, shape, dtype = "f32";
+  std::string kernel, against, shape, dtype = "f32";
   double seconds = 0.2;  // of warm calls, a kernel and a ceiling
   bool list = false;
 };
@@ -29,54 +30,61 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-double seconds_of(const BenchWork& work, int calls) {
+// One that waits for the device once, at the end.
+double seconds_of(const BenchWork& work, int calls, Device device) {
   auto begin = Clock::now();
   for (int i = 0; i < calls; ++i) work.run();
+  synchronize(device);
   return std::chrono::duration<double>(Clock::now() - begin).count() / calls;
 }
 
-// A call whose arrays lie where the call before left them: the median of as many samples of 20 us
-// or a call as fit the budget, at least 7. Where another program takes the CPU, it hits few of
-// them.
-double warm_seconds(const BenchWork& work, double budget) {
-  work.run();
-  const double once = seconds_of(work, 1);
-  const int calls = int(std::clamp(20e-6 / once, 1.0, 1e6));
-  const int64_t most = int64_t(std::clamp(budget / (once * calls), 7.0, 1e5));
-  std::vector<double> samples;
+// Calls whose arrays lie where the call before left them: the median of as many samples of 20 us
+// (on a GPU, where the wait at the end counts too, of a millisecond) or a call as fit the budget,
+// at least 7. Where another program takes the CPU, it hits few of them. Several works take turns,
+// sample by sample.
+std::vector<double> warm_seconds(const std::vector<const BenchWork*>& works, double budget,
+                                 Device device) {
+  const double sample = device == Device::cpu ? 20e-6 : 1e-3;
+  std::vector<int> calls;
+  for (const BenchWork* work : works) {
+    seconds_of(*work, 1, device);
+    calls.push_back(int(std::clamp(sample / seconds_of(*work, 1, device), 1.0, 1e6)));
+  }
+  std::vector<std::vector<double>> samples(works.size());
+  const std::chrono::duration<double> all(budget * double(works.size()));
   const auto begin = Clock::now();
-  while (int64_t(samples.size()) < 7 ||
-         (int64_t(samples.size()) < most &&
-          Clock::now() - begin < std::chrono::duration<double>(budget)))
-    samples.push_back(seconds_of(work, calls));
-  return median(samples);
+  while (samples[0].size() < 7 || (samples[0].size() < 100000 && Clock::now() - begin < all))
+    for (size_t w = 0; w < works.size(); ++w)
+      samples[w].push_back(seconds_of(*works[w], calls[w], device));
+  std::vector<double> seconds;
+  for (auto& of_work : samples) seconds.push_back(median(of_work));
+  return seconds;
 }
 
 // Writes over more than the last cache holds, so that the next call reads from memory.
 class CacheFlush {
  public:
-  CacheFlush() {
-    const int64_t last_cache = sysconf(_SC_LEVEL3_CACHE_SIZE);  // 0 or -1: not known
-    count_ = std::clamp<int64_t>(2 * last_cache, 64 << 20, 1 << 30) / 4;
-    numbers_ = memory_.filled<float>(count_, 0);
+  explicit CacheFlush(Device device) {
+    constexpr int64_t kGpuCache = 64 << 20;  // more than the largest of them, an H100's or H200's
+    const int64_t last_cache =               // 0 or -1: not known
+        device == Device::cpu ? sysconf(_SC_LEVEL3_CACHE_SIZE) : kGpuCache;
+    const int64_t count = std::clamp<int64_t>(2 * last_cache, 64 << 20, 1 << 30) / 4;
+    BenchMemory memory(device);
+    float* numbers = memory.filled<float>(count, 0);
+    write_ = memory.work(ScaleShift<float>{numbers, numbers, count, 1.0f, 1.0f}, 0, 0);
   }
-  void operator()() const {
-    parallel_for(count_, 1 << 16, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) numbers_[i] += 1;
-    });
-  }
+  void operator()() const { write_.run(); }
 
  private:
-  BenchMemory memory_;
-  float* numbers_;
-  int64_t count_;
+  BenchWork write_;
 };
 
-double cold_seconds(const BenchWork& work, const CacheFlush& flush) {
+double cold_seconds(const BenchWork& work, const CacheFlush& flush, Device device) {
   std::vector<double> calls;
   for (int i = 0; i < 5; ++i) {
     flush();
-    calls.push_back(seconds_of(work, 1));
+    synchronize(device);
+    calls.push_back(seconds_of(work, 1, device));
   }
   return median(calls);
 }
@@ -160,60 +168,119 @@ std::vector<BenchKernel> chosen(const Options& o) {
   return {kernel};
 }
 
+// What is timed: the kernel and, to compare it with, another at the same shape, which it has to
+// have.
+struct Row {
+  const BenchKernel* kernel;
+  BenchShape shape;
+  BenchWork work;
+};
+std::vector<Row> rows_of(const BenchKernel& kernel, const BenchKernel* other, const Options& o,
+                         Device device) {
+  const bool half = o.dtype == "bf16";
+  const BenchShape shape = shape_of(kernel, o.shape);
+  std::vector<Row> rows = {{&kernel, shape, (half ? kernel.bf16 : kernel.f32)(shape, device)}};
+  if (other) rows.push_back({other, shape, (half ? other->bf16 : other->f32)(shape, device)});
+  return rows;
+}
+
+const BenchKernel* other_of(const std::vector<BenchKernel>& all, const BenchKernel& kernel,
+                            const Options& o) {
+  auto has = [&](const BenchKernel& k) {
+    auto &a = k.shapes.front().sizes, &b = kernel.shapes.front().sizes;
+    return k.name != kernel.name && (o.dtype == "f32" || k.bf16) &&
+           std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](auto& x, auto& y) { return x.first == y.first; });
+  };
+  std::vector<std::string> known;
+  for (const BenchKernel& k : all) {
+    if (k.name == o.against && has(k)) return &k;
+    if (has(k)) known.push_back(k.name);
+  }
+  fail(ErrorKind::usage, "bench: --against takes another kernel of the same sizes as ", kernel.name,
+       known.empty() ? std::string(": there is none") : fmt::format(" ({})", fmt::join(known, " ")),
+       ", got ", o.against);
+}
+
 void run_bench(const Common& common, const Options& o) {
   if (o.list) return run_list(common);
+  Progress progress(common.quiet ? Loudness::quiet : Loudness::normal);
+  const Device device = device_of(common, progress);
+  if (device_name(device) == "emulated")
+    fail(ErrorKind::usage, "bench: the emulator's speed says nothing of a GPU");
   const auto begin = Clock::now();
   const std::vector<BenchKernel> kernels = chosen(o);
   if (!o.kernel.empty()) shape_of(kernels.front(), o.shape);  // a refusal costs nothing
-  const BenchWork fma = fma_ceiling(), stream = stream_ceiling();
-  const double peak = fma.flop / warm_seconds(fma, o.seconds),
-               bandwidth = stream.bytes / warm_seconds(stream, o.seconds);
-  const CacheFlush flush;
+  const std::vector<BenchKernel> all = bench_kernels();
+  if (!o.against.empty() && o.kernel.empty())
+    fail(ErrorKind::usage, "bench: --against needs the kernel that is compared: name it");
+  const BenchKernel* other = o.against.empty() ? nullptr : other_of(all, kernels.front(), o);
+  auto ceiling_of = [&](const BenchWork& work) {
+    return std::max(work.flop, work.bytes) / warm_seconds({&work}, o.seconds, device)[0];
+  };
+  const double peak = ceiling_of(o.dtype == "bf16" ? bf16_ceiling(device) : fma_ceiling(device)),
+               bandwidth = ceiling_of(stream_ceiling(device));
+  const CacheFlush flush(device);
+  const std::string where = device == Device::cpu
+                                ? fmt::format("{} on {} threads", name(cpu_class()), thread_count())
+                                : find_gpu().name;
   std::string text = fmt::format(
-      "{} on {} threads: {:.0f} GFLOP/s of f32 fused multiply-adds, {:.1f} GB/s of a triad\n"
+      "{}: {:.0f} GFLOP/s of multiply-adds, {:.1f} GB/s of a triad\n"
       "{:<24}{:>12}{:>12}{:>12}{:>10}{:>12}  {}\n",
-      name(cpu_class()), thread_count(), peak / 1e9, bandwidth / 1e9, "kernel", "warm", "cold",
-      "GFLOP/s", "GB/s", "of ceiling", "shape");
+      where, peak / 1e9, bandwidth / 1e9, "kernel", "warm", "cold", "GFLOP/s", "GB/s", "of ceiling",
+      "shape");
   Json results = Json::array();
   for (const BenchKernel& kernel : kernels) {
-    const BenchShape shape = shape_of(kernel, o.shape);
-    const BenchWork work = (o.dtype == "bf16" ? kernel.bf16 : kernel.f32)(shape);
-    const double warm = warm_seconds(work, o.seconds), cold = cold_seconds(work, flush);
-    const bool arithmetic = work.flop / peak > work.bytes / bandwidth;
-    const double least = std::max(work.flop / peak, work.bytes / bandwidth);
-    const char* ceiling = arithmetic ? "fma" : "stream";
-    auto rate = [](double amount, double seconds) {
-      return amount > 0 ? fmt::format("{:.1f}", amount / seconds / 1e9) : std::string("-");
-    };
-    text += fmt::format("{:<24}{:>9.1f} us{:>9.1f} us{:>12}{:>10}{:>5.0f} % {:<6} {}\n",
-                        kernel.name, 1e6 * warm, 1e6 * cold, rate(work.flop, warm),
-                        rate(work.bytes, warm), 100 * least / warm, ceiling, shape.text());
-    results.push_back({{"kernel", kernel.name},
-                       {"shape", sizes_json(shape)},
-                       {"dtype", o.dtype},
-                       {"flop", work.flop},
-                       {"bytes", work.bytes},
-                       {"warm_seconds", warm},
-                       {"cold_seconds", cold},
-                       {"ceiling", ceiling},
-                       {"warm_share", least / warm},
-                       {"cold_share", least / cold}});
+    const std::vector<Row> rows = rows_of(kernel, other, o, device);
+    std::vector<const BenchWork*> works;
+    for (const Row& row : rows) works.push_back(&row.work);
+    const std::vector<double> seconds = warm_seconds(works, o.seconds, device);
+    for (size_t r = 0; r < rows.size(); ++r) {
+      const BenchWork& work = rows[r].work;
+      const double warm = seconds[r], cold = cold_seconds(work, flush, device);
+      const bool arithmetic = work.flop / peak > work.bytes / bandwidth;
+      const double least = std::max(work.flop / peak, work.bytes / bandwidth);
+      const char* ceiling = arithmetic ? "fma" : "stream";
+      auto rate = [](double amount, double time) {
+        return amount > 0 ? fmt::format("{:.1f}", amount / time / 1e9) : std::string("-");
+      };
+      text +=
+          fmt::format("{:<24}{:>9.1f} us{:>9.1f} us{:>12}{:>10}{:>5.0f} % {:<6} {}\n",
+                      rows[r].kernel->name, 1e6 * warm, 1e6 * cold, rate(work.flop, warm),
+                      rate(work.bytes, warm), 100 * least / warm, ceiling, rows[r].shape.text());
+      results.push_back({{"kernel", rows[r].kernel->name},
+                         {"shape", sizes_json(rows[r].shape)},
+                         {"dtype", o.dtype},
+                         {"flop", work.flop},
+                         {"bytes", work.bytes},
+                         {"warm_seconds", warm},
+                         {"cold_seconds", cold},
+                         {"ceiling", ceiling},
+                         {"warm_share", least / warm},
+                         {"cold_share", least / cold}});
+    }
+    if (other) {
+      text += fmt::format("{}: {:.2f} times as fast as {}\n", kernel.name, seconds[1] / seconds[0],
+                          other->name);
+      results.front()["times_as_fast"] = seconds[1] / seconds[0];
+    }
   }
   const std::string protocol = fmt::format(
-      "wall time; warm: median of samples of one call, or of 20 us of calls, for {} s (7 samples "
-      "at least), on arrays that the call before left; cold: median of 5 calls, the caches written "
-      "over before each; share: the least time "
+      "wall time; warm: median of samples of one call, or of {} of calls, for {} s (7 samples "
+      "at least), on arrays that the call before left{}; cold: median of 5 calls, the caches "
+      "written over before each; share: the least time "
       "that the work takes at the ceiling it meets first, over the time it took (arrays that fit "
       "the caches can pass the stream's); FLOP: 2 a multiply-add of the direct sum; bytes: each "
       "array once",
-      o.seconds);
+      device == Device::cpu ? "20 us" : "1 ms", o.seconds, other ? ", taking turns" : "");
+  const bool cpu = device == Device::cpu;
   print_result(common, text + "protocol: " + protocol + "\n",
                {{"command", "bench"},
                 {"seed", kBenchSeed},
                 {"seconds", std::chrono::duration<double>(Clock::now() - begin).count()},
-                {"device", "cpu"},
-                {"class", name(cpu_class())},
-                {"threads", thread_count()},
+                {"device", device_name(device)},
+                {"class", cpu ? Json(name(cpu_class())) : Json(find_gpu().name)},
+                {"threads", cpu ? Json(thread_count()) : Json()},
                 {"protocol", protocol},
                 {"ceilings", {{"fma_flops", peak}, {"stream_bytes_per_second", bandwidth}}},
                 {"results", results}});
@@ -229,9 +296,12 @@ void add_bench(CLI::App& app, Common& common) {
       "Examples:\n"
       "  autodidact bench --list\n"
       "  autodidact bench gemm --shape M=256,N=65536,K=128,TB=1\n"
+      "  autodidact bench unshuffle --against unshuffle_chain\n"
       "  autodidact bench --dtype bf16 --threads 1 --json");
   c->add_option("KERNEL", o->kernel, "the kernel to time (default: all)");
   c->add_option("--shape", o->shape, "sizes that differ from the reference's: M=256,K=128");
+  c->add_option("--against", o->against,
+                "another kernel at the same shape, timed in turns with it: how many times as fast");
   c->add_option("--dtype", o->dtype, "of the arrays")
       ->check(CLI::IsMember({"f32", "bf16"}))
       ->capture_default_str();
@@ -239,6 +309,7 @@ void add_bench(CLI::App& app, Common& common) {
       ->check(CLI::Range(0.001, 600.0))
       ->capture_default_str();
   c->add_flag("--list", o->list, "the kernels, their sizes and reference shapes");
+  add_device(*c, common);
   add_common(*c, common);
   c->callback([o, &common] { run_bench(common, *o); });
 }
