@@ -108,8 +108,8 @@ Tensor nonparametric_softmax(const Tensor& v, const Tensor& bank, const Tensor& 
                              float temperature, bool unit = true, Tensor* rank = nullptr);
 // NPID's noise-contrastive estimation: as kernels/nce.h has it. Scalar of the accumulator's dtype;
 // the gradient is computed in the forward pass. log_mean, if given: f32 or f64 [1], log of the mean
-// of exp(v.bank / temperature) seen, from which Z is estimated.   v: [B, D]; bank: [N, D]; indices:
-// i64 [B]; noise: i64 [B, M]
+// of exp(v.bank / temperature) seen, from which Z is estimated. On a GPU the loss is NaN where an
+// index is not below N.   v: [B, D]; bank: [N, D]; indices: i64 [B]; noise: i64 [B, M]
 Tensor noise_contrast(const Tensor& v, const Tensor& bank, const Tensor& indices,
                       const Tensor& noise, float temperature, float shift, Tensor* rank = nullptr,
                       Tensor* log_mean = nullptr);
@@ -119,9 +119,11 @@ Tensor noise_contrast(const Tensor& v, const Tensor& bank, const Tensor& indices
 Tensor nt_xent(const Tensor& z, float temperature, Tensor* rank = nullptr);
 // Each row of the last dimension over its length, or over eps where it is shorter.   x: [.., C]
 Tensor l2_normalize(const Tensor& x, float eps = 1e-12f);
-// Rows x[indices[b]], without a gradient.   x: [N, D]; indices: i64 [B]
+// Rows x[indices[b]], without a gradient. On a GPU a row is NaN where its index is not below N.
+// x: [N, D]; indices: i64 [B]
 Tensor gather_rows(const Tensor& x, const Tensor& indices);
-// x[indices[b]] = rows[b], in this order.   x: [N, D]; indices: i64 [B]; rows: [B, D]
+// x[indices[b]] = rows[b], in this order. On a GPU an index that is not below N is skipped.
+// x: [N, D]; indices: i64 [B]; rows: [B, D]
 void scatter_rows(Tensor& x, const Tensor& indices, const Tensor& rows);
 // The rows over the oldest of the queue, from row next on, wrapping round; next moves behind them.
 // queue: [K, D]; next: i32 [1]; rows: [B, D]
@@ -153,9 +155,10 @@ struct PatchMask {
   int kept() const { return visible.shape[1]; }
   int patches() const { return place.shape[1]; }
 };
-// `kept` of the patches for each sample, by (seed, stream, epoch, index) alone.   indices: [N]
+// `kept` of the patches for each sample, by (seed, stream, epoch, index) alone: the same on every
+// device.   indices: [N]
 PatchMask draw_mask(const std::vector<int64_t>& indices, int patches, int kept, uint64_t seed,
-                    uint32_t stream, uint32_t epoch);
+                    uint32_t stream, uint32_t epoch, Device device = Device::cpu);
 // The visible patches as rows.   images: [N, H, W, C]; y: [N, kept, patch patch C]
 Tensor gather_patches(const Tensor& images, int patch, const PatchMask& mask = {});
 // The class token (if given) before the rows of x, and each token's position added.

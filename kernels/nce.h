@@ -4,7 +4,9 @@
 //   h_j = sigmoid(x_j);  loss = mean over rows of v of -log h_own - sum over its noise of
 //   log(1 - h_j);
 //   dv = ((h_own - 1) bank_own + sum h_j bank_j) / (t batch).
-// A row of v is one thread's: the same bytes for any thread count.
+// A row of v is one thread's, on CUDA one block's: the same bytes for any thread count. own and
+// noise must be below `rows`; a GPU's are not read back to be checked: there one that is not makes
+// the loss NaN, and its row of dv.
 #pragma once
 #include "kernels/types.h"
 
@@ -21,11 +23,16 @@ struct Nce {
   const T* bank;         // [rows, dim]
   const int64_t* own;    // [batch]
   const int64_t* noise;  // [batch, negatives]; may hold the own row
+  int64_t rows;          // of the bank
   int batch, negatives, dim;
   float temperature, shift;
 };
 
 template <class T>
 void run(Cpu, Nce<T>);  // T: float, bf16, double
+#if defined(HAS_CUDA)
+template <class T>
+void run(Cuda, Nce<T>);  // needs a workspace: 16 bytes a row of v
+#endif
 
 }  // namespace autodidact

@@ -1,5 +1,4 @@
 // Losses that compare a batch with what it should and should not resemble.
-#include <cstring>
 #include "engine/dispatch.h"
 #include "engine/ops.h"
 #include "engine/ops/checks.h"
@@ -7,6 +6,7 @@
 #include "kernels/infonce.h"
 #include "kernels/nce.h"
 #include "kernels/ntxent.h"
+#include "kernels/rows.h"
 #include "kernels/unit_rows.h"
 
 namespace autodidact {
@@ -32,6 +32,15 @@ void check_rows(const char* op, const char* what, const Tensor& x) {
 }
 void check_temperature(const char* op, float temperature) {
   check(temperature > 0, op, ": temperature must be above 0, got ", temperature);
+}
+
+// A GPU's indices are not read back for this: kernels/rows.h and nce.h say what a wrong one does.
+void check_indices(const char* op, const char* what, const Tensor& indices, int rows) {
+  if (indices.device() != Device::cpu) return;
+  const int64_t* index = ptr<const int64_t>(indices);
+  for (int64_t i = 0; i < indices.size(); ++i)
+    check(index[i] >= 0 && index[i] < rows, op, ": ", what, " must be below ", rows, ", got ",
+          index[i]);
 }
 
 // Against all of `queue`, which may hold k itself.
@@ -106,10 +115,7 @@ Tensor noise_contrast(const Tensor& v, const Tensor& bank, const Tensor& indices
   check(!rank || rank->shape == Shape{batch}, "noise_contrast: rank must be ", Shape{batch},
         ", got ", rank ? rank->shape : Shape{});
   for (const Tensor* rows : {&indices, &noise})
-    for (int64_t i = 0; i < rows->size(); ++i)
-      check(ptr<const int64_t>(*rows)[i] >= 0 && ptr<const int64_t>(*rows)[i] < bank.shape[0],
-            "noise_contrast: rows must be below ", bank.shape[0], ", got ",
-            ptr<const int64_t>(*rows)[i]);
+    check_indices("noise_contrast", "rows", *rows, bank.shape[0]);
   Tensor loss = empty({}, acc(v.dtype), v.device());
   Tensor dv = v.node ? empty(v.shape, loss.dtype, v.device()) : Tensor();
   dispatch(v, [&]<class T>(auto device, T) {
@@ -117,7 +123,8 @@ Tensor noise_contrast(const Tensor& v, const Tensor& bank, const Tensor& indices
     p.loss = ptr<Acc<T>>(loss), p.log_mean = log_mean ? ptr<Acc<T>>(*log_mean) : nullptr;
     p.rank = rank ? ptr<int32_t>(*rank) : nullptr, p.dv = ptr<Acc<T>>(dv);
     p.v = ptr<const T>(v), p.bank = ptr<const T>(bank), p.own = ptr<const int64_t>(indices);
-    p.noise = ptr<const int64_t>(noise), p.batch = batch, p.negatives = noise.shape[1];
+    p.noise = ptr<const int64_t>(noise), p.rows = bank.shape[0];
+    p.batch = batch, p.negatives = noise.shape[1];
     p.dim = dim, p.temperature = temperature, p.shift = shift;
     run(device, p);
   });
@@ -161,26 +168,12 @@ Tensor l2_normalize(const Tensor& x, float eps) {
 
 namespace {
 
-// Copies row indices[b] of x to row b of `rows`, or back.
-void move_rows(const char* op, const Tensor& x, const Tensor& indices, const Tensor& rows,
-               bool into_x) {
-  const int64_t* index = ptr<const int64_t>(indices);
-  const size_t bytes = size_t(x.shape[1]) * bytes_of(x.dtype);
-  for (int i = 0; i < indices.shape[0]; ++i) {
-    check(index[i] >= 0 && index[i] < x.shape[0], op, ": indices must be below ", x.shape[0],
-          ", got ", index[i]);
-    char* of_x = static_cast<char*>(x.data()) + size_t(index[i]) * bytes;
-    char* of_rows = static_cast<char*>(rows.data()) + size_t(i) * bytes;
-    if (into_x) std::memcpy(of_x, of_rows, bytes);
-    else std::memcpy(of_rows, of_x, bytes);
-  }
-}
-
 void check_table(const char* op, const Tensor& x, const Tensor& indices) {
   check(x.shape.rank() == 2 && x.shape[1] > 0, op, ": x must be [N, D], got ", x.shape);
   check(!x.node, op, ": x gets no gradient: detach it");
   check(indices.shape.rank() == 1 && indices.dtype == Dtype::i64, op,
         ": indices must be i64 [B], got ", indices.dtype, " ", indices.shape);
+  check_indices(op, "indices", indices, x.shape[0]);
 }
 
 }  // namespace
@@ -188,7 +181,10 @@ void check_table(const char* op, const Tensor& x, const Tensor& indices) {
 Tensor gather_rows(const Tensor& x, const Tensor& indices) {
   check_table("gather_rows", x, indices);
   Tensor rows = empty({indices.shape[0], x.shape[1]}, x.dtype, x.device());
-  move_rows("gather_rows", x, indices, rows, false);
+  dispatch(x, [&]<class T>(auto device, T) {
+    run(device, GatherRows<T>{ptr<T>(rows), ptr<const T>(x), ptr<const int64_t>(indices),
+                              x.shape[0], indices.shape[0], x.shape[1]});
+  });
   return rows;
 }
 
@@ -197,7 +193,10 @@ void scatter_rows(Tensor& x, const Tensor& indices, const Tensor& rows) {
   check(rows.shape == Shape{indices.shape[0], x.shape[1]} && rows.dtype == x.dtype,
         "scatter_rows: rows must be ", Shape{indices.shape[0], x.shape[1]}, " ", x.dtype, ", got ",
         rows.shape, " ", rows.dtype);
-  move_rows("scatter_rows", x, indices, rows, true);
+  dispatch(x, [&]<class T>(auto device, T) {
+    run(device, ScatterRows<T>{ptr<T>(x), ptr<const T>(rows), ptr<const int64_t>(indices),
+                               x.shape[0], indices.shape[0], x.shape[1]});
+  });
   ++x.buffer->version;
 }
 

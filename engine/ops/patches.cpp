@@ -9,15 +9,19 @@
 namespace autodidact {
 
 PatchMask draw_mask(const std::vector<int64_t>& indices, int patches, int kept, uint64_t seed,
-                    uint32_t stream, uint32_t epoch) {
+                    uint32_t stream, uint32_t epoch, Device device) {
   check(patches >= 1 && patches <= kMostPatches, "draw_mask: patches must be from 1 to ",
         kMostPatches, ", got ", patches);
   check(kept >= 0 && kept <= patches, "draw_mask: kept must be from 0 to ", patches, ", got ",
         kept);
   const int samples = int(indices.size());
-  PatchMask mask{empty({samples, kept}, Dtype::i32), empty({samples, patches}, Dtype::i32)};
-  run(Cpu{}, DrawMask{ptr<int32_t>(mask.visible), ptr<int32_t>(mask.place), indices.data(), samples,
-                      patches, kept, seed, stream, epoch});
+  PatchMask mask{empty({samples, kept}, Dtype::i32, device),
+                 empty({samples, patches}, Dtype::i32, device)};
+  const Tensor keys = from_host({samples}, indices.data(), device);
+  on_device(keys, [&](auto queue) {
+    run(queue, DrawMask{ptr<int32_t>(mask.visible), ptr<int32_t>(mask.place),
+                        ptr<const int64_t>(keys), samples, patches, kept, seed, stream, epoch});
+  });
   return mask;
 }
 

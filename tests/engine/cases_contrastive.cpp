@@ -18,10 +18,10 @@ static Tensor loss_of(const Tensor& q, int keys, float temperature, bool unit) {
 }
 
 // Which of `rows` each of `count` picks.
-static Tensor indices_for(int count, int rows) {
+static Tensor indices_for(int count, int rows, Device device = Device::cpu) {
   Tensor indices = empty({count}, Dtype::i64);
   for (int i = 0; i < count; ++i) ptr<int64_t>(indices)[i] = (i * 5 + 2) % rows;
-  return indices;
+  return to_device(indices, device);
 }
 
 using Inputs = std::vector<std::vector<double>>;
@@ -51,8 +51,8 @@ static std::vector<double> nt_xent_definition(const Inputs& v, const std::vector
 
 static constexpr int kBank = 41;
 static Tensor bank_loss(const Tensor& v) {
-  return nonparametric_softmax(v, keys_for(v, kBank, 0.9), indices_for(v.shape[0], kBank),
-                               kTemperature, false);
+  return nonparametric_softmax(v, keys_for(v, kBank, 0.9),
+                               indices_for(v.shape[0], kBank, v.device()), kTemperature, false);
 }
 static std::vector<double> bank_definition(const Inputs& v, const std::vector<Shape>& shapes) {
   const int rows = shapes[0][0], dim = shapes[0][1];
@@ -70,15 +70,15 @@ static std::vector<double> bank_definition(const Inputs& v, const std::vector<Sh
   return {total / rows};
 }
 
-static Tensor noise_for(int batch) {
+static Tensor noise_for(int batch, Device device = Device::cpu) {
   Tensor noise = empty({batch, 9}, Dtype::i64);
   for (int64_t i = 0; i < noise.size(); ++i) ptr<int64_t>(noise)[i] = (i * 17 + 3) % kBank;
-  return noise;
+  return to_device(noise, device);
 }
 constexpr float kShift = 0.7f;
 static Tensor noise_loss(const Tensor& v) {
-  return noise_contrast(v, keys_for(v, kBank, 0.9), indices_for(v.shape[0], kBank),
-                        noise_for(v.shape[0]), kTemperature, kShift);
+  return noise_contrast(v, keys_for(v, kBank, 0.9), indices_for(v.shape[0], kBank, v.device()),
+                        noise_for(v.shape[0], v.device()), kTemperature, kShift);
 }
 static std::vector<double> noise_definition(const Inputs& v, const std::vector<Shape>& shapes) {
   const int rows = shapes[0][0], dim = shapes[0][1];
@@ -138,7 +138,10 @@ OpFamily contrastive_cases() {
            .definition = l2_definition},
           {.op = "gather_rows",
            .sizes = {{{1, 1}}, {{5, 3}}, {{300, 17}}},
-           .call = [](auto& v) { return gather_rows(detach(v[0]), indices_for(7, v[0].shape[0])); },
+           .call =
+               [](auto& v) {
+                 return gather_rows(detach(v[0]), indices_for(7, v[0].shape[0], v[0].device()));
+               },
            .differentiable = false,
            .definition = gather_definition},
           {"infonce",

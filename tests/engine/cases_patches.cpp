@@ -9,10 +9,10 @@ namespace {
 
 using Inputs = std::vector<std::vector<double>>;
 
-PatchMask mask_of(int samples, int patches, int kept) {
+PatchMask mask_of(int samples, int patches, int kept, Device device = Device::cpu) {
   std::vector<int64_t> indices;
   for (int n = 0; n < samples; ++n) indices.push_back(17 + 3 * n);
-  return draw_mask(indices, patches, kept, 5, 1, 2);
+  return draw_mask(indices, patches, kept, 5, 1, 2, device);
 }
 
 // Pixels of the images in the order of patches: [N, patches, patch patch C].
@@ -89,7 +89,7 @@ Tensor pictures(const Tensor& prediction, int samples, int side, int channels) {
   Tensor x = empty({samples, side, side, channels}, Dtype::f64);
   for (int64_t i = 0; i < x.size(); ++i)
     ptr<double>(x)[i] = float(bf16(float(std::sin(0.9 * double(i * i % 97)))));
-  return cast(x, prediction.dtype);
+  return to_device(cast(x, prediction.dtype), prediction.device());
 }
 
 auto loss_call(int side, int patch, int kept, bool normalize) {
@@ -97,7 +97,7 @@ auto loss_call(int side, int patch, int kept, bool normalize) {
     const int patches = side / patch * (side / patch), samples = v[0].shape[0];
     const int channels = v[0].shape[2] / (patch * patch);
     return patch_loss(v[0], pictures(v[0], samples, side, channels), patch,
-                      mask_of(samples, patches, kept), normalize);
+                      mask_of(samples, patches, kept, v[0].device()), normalize);
   };
 }
 
@@ -140,7 +140,8 @@ OpFamily patches_cases() {
            .call =
                [](auto& v) {
                  const Shape& s = v[0].shape;
-                 return gather_patches(v[0], 2, mask_of(s[0], s[1] / 2 * (s[2] / 2), 3));
+                 return gather_patches(v[0], 2,
+                                       mask_of(s[0], s[1] / 2 * (s[2] / 2), 3, v[0].device()));
                },
            .definition = gather_definition(2, 3)},
           {.op = "embed_tokens",
@@ -154,7 +155,8 @@ OpFamily patches_cases() {
                      {{35, 3, 24}, {10, 24}, {24}}},
            .call =
                [](auto& v) {
-                 return embed_tokens(v[0], v[2], v[1], mask_of(v[0].shape[0], 9, v[0].shape[1]));
+                 return embed_tokens(v[0], v[2], v[1],
+                                     mask_of(v[0].shape[0], 9, v[0].shape[1], v[0].device()));
                },
            .parameters = {1},
            .definition = embed_definition(9)},
@@ -163,13 +165,17 @@ OpFamily patches_cases() {
                      {{3, 4, 7}, {1, 1, 7}, {1, 10, 7}},
                      {{35, 4, 24}, {24}, {10, 24}}},
            .call =
-               [](auto& v) { return unshuffle(v[0], v[1], v[2], mask_of(v[0].shape[0], 9, 3)); },
+               [](auto& v) {
+                 return unshuffle(v[0], v[1], v[2], mask_of(v[0].shape[0], 9, 3, v[0].device()));
+               },
            .parameters = {2},
            .definition = unshuffle_definition(9, 3)},
           {.op = "unshuffle",  // no class token
            .sizes = {{{2, 3, 8}, {8}, {12, 8}}},
            .call =
-               [](auto& v) { return unshuffle(v[0], v[1], v[2], mask_of(v[0].shape[0], 12, 3)); },
+               [](auto& v) {
+                 return unshuffle(v[0], v[1], v[2], mask_of(v[0].shape[0], 12, 3, v[0].device()));
+               },
            .parameters = {2},
            .definition = unshuffle_definition(12, 3)},
           {.op = "patch_loss",

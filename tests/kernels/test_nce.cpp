@@ -21,7 +21,7 @@ TEST_CASE("nce: every class and thread count") {
       p.loss = b.out_acc(1), p.log_mean = b.out_acc(1, 1);
       p.dv = b.out_acc(int64_t(c.batch) * c.dim);
       p.v = b.in(v), p.bank = b.in(bank), p.own = b.in_exact(own), p.noise = b.in_exact(noise);
-      p.batch = c.batch, p.negatives = c.negatives, p.dim = c.dim;
+      p.rows = c.rows, p.batch = c.batch, p.negatives = c.negatives, p.dim = c.dim;
       p.temperature = 0.2f, p.shift = 1.5f;
       run(Cpu{}, p);
     });
@@ -35,7 +35,8 @@ TEST_CASE("nce: with Z so that noise and picture weigh alike, one candidate cost
   double loss = 0, log_mean = 1;
   Nce<double> p{};
   p.loss = &loss, p.log_mean = &log_mean, p.v = v.data(), p.bank = bank.data();
-  p.own = &own, p.noise = &noise, p.batch = p.negatives = 1, p.dim = 2, p.temperature = 0.1f;
+  p.own = &own, p.noise = &noise, p.rows = p.dim = 2, p.batch = p.negatives = 1;
+  p.temperature = 0.1f;
   run(Cpu{}, p);
   CHECK(loss == doctest::Approx(2 * std::log(2.0)));
   CHECK(log_mean == doctest::Approx(0));
