@@ -69,7 +69,7 @@ std::string readable(const std::string& mangled) {
   std::string name = status == 0 ? text.get() : mangled;
   name =
       std::regex_replace(name, std::regex("autodidact::|\\(anonymous namespace\\)::|^void "), "");
-  return name;
+  return std::regex_replace(name, std::regex("> >"), ">>");
 }
 
 // f(attribute, its words) for each attribute that has words.

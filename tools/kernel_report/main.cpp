@@ -132,6 +132,8 @@ std::string accesses(const Group& g, bool asked, Accesses Code::*member) {
   return g.first().needs(asked) ? "**" + counts + "**" : counts;
 }
 
+std::string part_of(const Row& row) { return row.part.substr(0, row.part.find('<')); }
+
 void print_family(const std::string& file, const std::vector<const Group*>& groups) {
   printf("\n### %s\n", file.c_str());
   printf(
@@ -140,9 +142,10 @@ void print_family(const std::string& file, const std::vector<const Group*>& grou
   printf("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
   for (const Group* g : groups) {
     const Instance& i = g->first();
-    std::string label = g->instances.size() == 1 ? kernel_of(i.code) : i.row->kernel;
+    std::string label = "`" + kernel_of(i.code) + "`";
     if (g->instances.size() > 1) {
-      if (!i.row->part.empty() && i.row->part != file) label += " " + i.row->part;
+      label = "`" + i.row->kernel + "`";
+      if (!i.row->part.empty() && i.row->part != file) label += " " + part_of(*i.row);
       label += i.code.name.find("bf16") != std::string::npos ? ", bf16" : ", f32";
       label += " (" + std::to_string(g->instances.size()) + ")";
     }
@@ -203,8 +206,7 @@ void print_markdown(const std::vector<Instance>& all, const std::vector<Row>& ta
   printf("\n\n## Not made of 16-byte accesses, and why\n| kernel | reason |\n| --- | --- |\n");
   for (const Row& row : table)
     if (!row.reason.empty())
-      printf("| %s%s%s | %s |\n", row.kernel.c_str(), row.part.empty() ? "" : " ", row.part.c_str(),
-             row.reason.c_str());
+      printf("| `%s` %s | %s |\n", row.kernel.c_str(), part_of(row).c_str(), row.reason.c_str());
 }
 
 int report(int argc, char** argv) {
