@@ -98,8 +98,14 @@ if wants sanitize; then
   fi
 fi
 if wants cuda; then
+  export PATH=$PATH:/usr/local/cuda/bin   # where the toolkit lies that no path names
   if command -v nvcc >/dev/null; then
-    build cuda all -DPROGRAM=OFF -DTESTS=OFF && passed=$((passed + 1))
+    if build cuda all -DPROGRAM=OFF -DTESTS=OFF; then
+      passed=$((passed + 1))
+      one "tests/cuda/kernel_report.sh" bash tests/cuda/kernel_report.sh "$PWD/build/cuda/kernel_report"
+      one "tools/kernel-report: no spills, 16-byte accesses" tools/kernel-report
+      tail -n 1 "$log/out"
+    fi
   else
     echo "SKIPPED: nvcc compiles every .cu: no CUDA toolkit"; skipped=$((skipped + 1))
   fi
