@@ -106,12 +106,14 @@ else
 fi
 
 # ---- speeds: kernels beside ceilings of the same run, then whole training
-kernels=null
-if [[ -x $build/bench/bench_device ]]; then
-  check "kernels beside measured ceilings" 1200 "$build/bench/bench_device" --json "$work/kernels.json"
-  [[ ! -s $work/kernels.json ]] || kernels=$(cat "$work/kernels.json")
+tables=()
+if [[ -x $program ]]; then
+  for dtype in f32 bf16; do
+    check "kernels beside measured ceilings, $dtype" 1200 "$program" bench --device cuda --dtype $dtype --json
+    [[ ! -s $work/out ]] || tables+=("$(tail -1 "$work/out")")
+  done
 else
-  note "kernels beside measured ceilings" skipped 0 "no $build/bench/bench_device"
+  note "kernels beside measured ceilings" skipped 0 "no program in $build"
 fi
 speeds=()
 if [[ -x $program ]]; then
@@ -137,7 +139,7 @@ cat >"$result" <<END
 "passed":$passed,"failed":$failed,"skipped":$skipped,
 "checks":[$(joined ${lines[@]+"${lines[@]}"})],
 "training":[$(joined ${speeds[@]+"${speeds[@]}"})],
-"kernels":$kernels}
+"kernels":[$(joined ${tables[@]+"${tables[@]}"})]}
 END
 echo "written: $result"
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -29,7 +29,7 @@ std::string BenchShape::text() const {
 std::vector<BenchKernel> bench_kernels() {
   std::vector<BenchKernel> all;
   for (auto family : {gemm_cases, conv_cases, norm_cases, softmax_cases, infonce_cases, pool_cases,
-                      elementwise_cases, augment_cases, optimizer_cases})
+                      elementwise_cases, token_cases, augment_cases, optimizer_cases})
     for (BenchKernel& kernel : family()) all.push_back(std::move(kernel));
   return all;
 }

@@ -107,6 +107,7 @@ std::vector<BenchKernel> infonce_cases();
 std::vector<BenchKernel> pool_cases();
 std::vector<BenchKernel> elementwise_cases();
 std::vector<BenchKernel> augment_cases();
+std::vector<BenchKernel> token_cases();
 std::vector<BenchKernel> optimizer_cases();
 
 }  // namespace autodidact

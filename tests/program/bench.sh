@@ -15,6 +15,10 @@ runs 2 "multiple of the groups" bench groupnorm --shape C=9
 runs 2 "at most 16" bench max_pool --shape R=17
 runs 2 "name it" bench --shape K=3
 runs 2 "f32 alone" bench adamw --dtype bf16
+runs 2 "another kernel of the same sizes as unshuffle (" bench unshuffle --against gemm
+runs 2 "there is none, got relu" bench draw_mask --dtype f32 --against relu
+runs 2 "name it" bench --against relu
+runs 0 "times as fast as unshuffle_chain" bench unshuffle --against unshuffle_chain --shape N=2,T=8,KEPT=2,C=4 --seconds 0.001
 runs 0 "protocol: wall time" bench gemm --shape M=33,N=17,K=65,TA=1,TB=1 --seconds 0.001
 
 # Every kernel runs at its smallest shape in either type, and says so in one object.
