@@ -124,8 +124,10 @@ class Run {
   // Of the network: a run is not gone on with for another one.
   std::string weights() const {
     std::string hashes;
-    for (const StoredTensor& s : stored_tensors(named_tensors(*loaded_.method)))
-      hashes += xxh3(s.tensor.data(), s.tensor.bytes());
+    for (const StoredTensor& s : stored_tensors(named_tensors(*loaded_.method))) {
+      const Tensor t = to_device(s.tensor, Device::cpu);
+      hashes += xxh3(t.data(), t.bytes());
+    }
     return xxh3(hashes.data(), hashes.size());
   }
 

@@ -62,6 +62,7 @@ class Moco : public Contrastive {
       fail(ErrorKind::usage, "moco: batch_norm_splits must divide batch_size, ", parts.batch_size,
            ", got ", moco_.batch_norm_splits);
     optimizer_ = &parts.optimizer;
+    move_to(key_, device());
     key_parameters_ = Parameters(key_, dtype_);
     key_parameters_.freeze();
     copy(key_parameters_.value, parts.parameters.value);
