@@ -3,8 +3,10 @@
 //   l_ij = z_i.z_j / t;  lse_i = log sum_{j != i} exp(l_ij);  loss = mean over rows of
 //   lse_i - l_i,pos(i);
 //   dz_i = (sum_{j != i} (p_ij + p_ji) z_j - 2 z_pos(i)) / (t rows),  p_ij = exp(l_ij - lse_i).
-// The logits exist for kNtXentRows rows at a time, never all of them; dz makes them a second time,
-// since it needs every row's lse. Blocks of rows depend on the sizes alone.
+// dz makes the logits a second time, since it needs every row's lse. On the CPU they exist for a
+// block of rows at a time, on CUDA for a tile in shared memory, never all of them. Blocks and tiles
+// depend on the sizes alone. CUDA's workspace: at most 12 MiB for parts of dz, and beside them 200
+// KiB and 24 bytes a row.
 #pragma once
 #include "kernels/types.h"
 
