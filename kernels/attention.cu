@@ -112,19 +112,21 @@ __global__ void attention_forward_kernel(AttentionForward<T> p, float scale) {
   if (p.lse && lane == 0) p.lse[head.row + i] = most + log(total);
 }
 
-// shift = dout . o for each query.   shift: [batch, heads, tokens]
-template <class T>
+// shift = dout . o for each query, which blockDim.x lanes of a warp have, a power of two.
+// shift: [batch, heads, tokens]
+template <int N, class T>
 __global__ void attention_shift_kernel(AttentionBackward<T> p, float* shift) {
   Head head(p);
-  int i = int(blockIdx.y) * kWarps + int(threadIdx.y);
-  if (i >= p.tokens) return;
+  int i = int(blockIdx.y * blockDim.y + threadIdx.y);
   float sum = 0;
-  for (int d = int(threadIdx.x); d < p.dim; d += kWarpSize) {
+  for (int d = int(threadIdx.x) * N; i < p.tokens && d < p.dim; d += int(blockDim.x) * N) {
     int64_t at = head.out + i * head.out_pitch + d;
-    sum = fma(float(p.dout[at]), float(p.o[at]), sum);
+    auto dout = load_acc<N>(p.dout + at), o = load_acc<N>(p.o + at);
+    for (int j = 0; j < N; ++j) sum = fma(dout.v[j], o.v[j], sum);
   }
-  sum = warp_sum(sum);
-  if (threadIdx.x == 0) shift[head.row + i] = sum;
+  for (int distance = int(blockDim.x) / 2; distance > 0; distance /= 2)
+    sum += __shfl_xor_sync(~0u, sum, distance);
+  if (threadIdx.x == 0 && i < p.tokens) shift[head.row + i] = sum;
 }
 
 // kKeys false: a warp's row is a query, and dq is written; true: it is a key, and dk and dv are.
@@ -183,8 +185,8 @@ void choose_channels(int dim, F f) {
 }
 
 template <class P>
-dim3 grid_of(const P& p) {
-  return {unsigned(p.batch * p.heads), unsigned(div_up(p.tokens, kWarps))};
+dim3 grid_of(const P& p, unsigned queries = kWarps) {
+  return {unsigned(p.batch * p.heads), unsigned(div_up(p.tokens, queries))};
 }
 
 }  // namespace
@@ -205,7 +207,11 @@ void run(Cuda queue, AttentionBackward<T> p) {
   const float scale = 1 / std::sqrt(float(p.dim));
   const dim3 block(kWarpSize, kWarps);
   DeviceScratch<float> shift(queue, int64_t(p.batch) * p.heads * p.tokens);
-  launch(queue, grid_of(p), block, 0, attention_shift_kernel<T>, p, shift.data());
+  choose_pack<kPack<T>>(p.dim % kPack<T> == 0 && aligned(p.dout, p.o), [&](auto pack) {
+    const dim3 lanes = column_block(p.dim, pack());
+    launch(queue, grid_of(p, lanes.y), lanes, 0, attention_shift_kernel<pack(), T>, p,
+           shift.data());
+  });
   choose_channels(p.dim, [&](auto channels) {
     launch(queue, grid_of(p), block, shared_bytes(p.dim),
            attention_backward_kernel<false, channels(), T>, p, shift.data(), scale);

@@ -6,6 +6,7 @@
 #include "kernels/device_scratch.h"
 #include "kernels/matrix_cut.h"
 #include "kernels/matrix_sums.h"
+#include "kernels/pack.h"
 #include "kernels/reduction.h"
 
 namespace autodidact {
@@ -58,13 +59,17 @@ __global__ void __launch_bounds__(Shape::kThreads) conv_weights_kernel(ConvWeigh
   });
 }
 
-// y[i] = the sum of the parts' elements i, in order.   parts: [splits, size]
+// y[i] = the sum of the parts' elements i, in order; N of them a thread.   parts: [splits, size]
+template <int N>
 __global__ void conv_weights_parts_kernel(float* y, const float* parts, int64_t size, int splits) {
-  const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
+  const int64_t i = (int64_t(blockIdx.x) * blockDim.x + threadIdx.x) * N;
   if (i >= size) return;
-  float sum = parts[i];
-  for (int s = 1; s < splits; ++s) sum += parts[s * size + i];
-  y[i] = sum;
+  auto sum = load<N>(parts + i);
+  for (int s = 1; s < splits; ++s) {
+    auto add = load<N>(parts + s * size + i);
+    for (int j = 0; j < N; ++j) sum.v[j] += add.v[j];
+  }
+  store(y + i, sum);
 }
 
 template <class T>
@@ -91,8 +96,10 @@ void conv_weights(Cuda queue, ConvWeights<T> p, const Cut& cut) {
   if (cut.large) with(LargeTile<T>());
   else with(SmallTile<T>());
   if (cut.splits > 1)
-    launch(queue, unsigned(tiles_of(size, kSumThreads)), kSumThreads, 0, conv_weights_parts_kernel,
-           dw, parts.data(), size, cut.splits);
+    choose_pack<kPack<float>>(size % kPack<float> == 0 && aligned(dw), [&](auto pack) {
+      launch(queue, unsigned(tiles_of(size, kSumThreads * pack())), kSumThreads, 0,
+             conv_weights_parts_kernel<pack()>, dw, parts.data(), size, cut.splits);
+    });
 }
 
 }  // namespace

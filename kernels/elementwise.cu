@@ -113,9 +113,12 @@ template <int N, class P>
 __global__ void elementwise_kernel(P p, int64_t n) {
   int64_t step = int64_t(gridDim.x) * blockDim.x * N;
   for (int64_t i = (int64_t(blockIdx.x) * blockDim.x + threadIdx.x) * N; i < n; i += step)
-    if (i + N <= n) apply<N>(p, i);
-    else
+    if (i + N <= n) {
+      apply<N>(p, i);
+    } else {
+      NO_UNROLL
       for (int64_t rest = i; rest < n; ++rest) apply<1>(p, rest);
+    }
 }
 
 __global__ void increment_kernel(Increment p) { ++*p.y; }

@@ -6,6 +6,7 @@
 #include "kernels/device_scratch.h"
 #include "kernels/matrix_cut.h"
 #include "kernels/matrix_sums.h"
+#include "kernels/pack.h"
 
 namespace autodidact {
 namespace {
@@ -67,17 +68,21 @@ __global__ void __launch_bounds__(Shape::kThreads, 1)
   });
 }
 
-template <class T, class Out>
+// N neighbours of a row a thread.
+template <int N, class T, class Out>
 __global__ void gemm_parts_kernel(Gemm<T, Out> p, const float* parts, int splits) {
   const int64_t size = int64_t(p.m) * p.n;
-  for (int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < size * p.batch;
-       i += int64_t(gridDim.x) * blockDim.x) {
+  for (int64_t i = (int64_t(blockIdx.x) * blockDim.x + threadIdx.x) * N; i < size * p.batch;
+       i += int64_t(gridDim.x) * blockDim.x * N) {
     const int64_t element = i / size, row = i % size / p.n;
     const int column = int(i % p.n);
     const float* part = parts + element * splits * size + i % size;
-    float sum[1] = {part[0]};
-    for (int s = 1; s < splits; ++s) sum[0] += part[s * size];
-    finish(p, p.c + element * p.stride_c + row * p.ldc + column, column, sum, 1);
+    auto sum = load<N>(part);
+    for (int s = 1; s < splits; ++s) {
+      auto add = load<N>(part + s * size);
+      for (int j = 0; j < N; ++j) sum.v[j] += add.v[j];
+    }
+    finish(p, p.c + element * p.stride_c + row * p.ldc + column, column, sum.v, N);
   }
 }
 
@@ -107,8 +112,11 @@ void run(Cuda queue, Gemm<T, Out> p) {
   if (cut.large) gemm<LargeTile<T>>(queue, p, cut, parts.data());
   else gemm<SmallTile<T>>(queue, p, cut, parts.data());
   if (cut.splits > 1)
-    launch(queue, unsigned(std::min<int64_t>(tiles_of(results, kSumThreads), 1024)), kSumThreads, 0,
-           gemm_parts_kernel<T, Out>, p, parts.data(), cut.splits);
+    choose_pack<kPack<float>>(p.n % kPack<float> == 0, [&](auto pack) {
+      const int64_t blocks = tiles_of(results, kSumThreads * pack());
+      launch(queue, unsigned(std::min<int64_t>(blocks, 1024)), kSumThreads, 0,
+             gemm_parts_kernel<pack(), T, Out>, p, parts.data(), cut.splits);
+    });
 }
 
 template void run(Cuda, Gemm<float>);

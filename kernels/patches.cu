@@ -1,5 +1,6 @@
 // Patches on CUDA. The mask: a patch's rank among the random keys of its sample decides whether it
-// stays, then one warp a sample counts off the places. The loss: a warp a patch.
+// stays, then one warp a sample counts off the places. The loss: a warp a patch. Pixels are moved
+// in packs where a patch's rows are made of them.
 #include "kernels/columns.h"
 #include "kernels/patches.h"
 
@@ -62,56 +63,63 @@ __global__ void place_kernel(DrawMask p) {
   }
 }
 
-// Number i of a patch's vector, from the patch's first number.
+// Number i of a patch's vector, from the patch's first number; a pack does not leave its row.
 __device__ __forceinline__ int64_t pixel_offset(const PatchSizes& s, int i) {
   int row = s.size * s.channels;
   return int64_t(i / row) * s.width * s.channels + i % row;
 }
 
-template <class T>
+template <int N, class T>
 __global__ void gather_kernel(GatherPatches<T> p) {
-  int64_t i = thread_index(), pixels = p.sizes.pixels();
+  int64_t i = thread_index() * N, pixels = p.sizes.pixels();
   if (i >= p.sizes.samples * p.kept * pixels) return;
   int64_t at = i / pixels, n = at / p.kept;
   int patch = p.visible ? p.visible[at] : int(at % p.kept);
-  p.y[i] = p.images[patch_offset(p.sizes, n, patch) + pixel_offset(p.sizes, int(i % pixels))];
+  int64_t from = patch_offset(p.sizes, n, patch) + pixel_offset(p.sizes, int(i % pixels));
+  store(p.y + i, load<N>(p.images + from));
 }
 
-template <class T>
+template <int N, class T>
 __global__ void gather_backward_kernel(GatherPatchesBackward<T> p) {
-  int64_t i = thread_index(), pixels = p.sizes.pixels(), patches = p.sizes.patches();
+  int64_t i = thread_index() * N, pixels = p.sizes.pixels(), patches = p.sizes.patches();
   if (i >= p.sizes.samples * patches * pixels) return;
   int64_t n = i / pixels / patches;
   int patch = int(i / pixels % patches);
   int place = p.place ? p.place[n * patches + patch] : patch;
-  T value = T(0.0f);
-  if (place >= 0) value = p.dy[(n * p.kept + place) * pixels + i % pixels];
-  p.dimages[patch_offset(p.sizes, n, patch) + pixel_offset(p.sizes, int(i % pixels))] = value;
+  auto value = repeated<N>(T(0.0f));
+  if (place >= 0) value = load<N>(p.dy + (n * p.kept + place) * pixels + i % pixels);
+  int64_t to = patch_offset(p.sizes, n, patch) + pixel_offset(p.sizes, int(i % pixels));
+  store(p.dimages + to, value);
 }
 
 // What a warp's patch is compared with: (pixel - mean) rstd.
 struct Target {
   float mean = 0, rstd = 1;
 };
-template <class T>
+template <int N, class T>
 __device__ __forceinline__ Target target_of(const T* image, const PatchSizes& s, bool normalize) {
   Target t;
   if (!normalize) return t;
   int pixels = s.pixels();
   float total = 0, squares = 0;
-  for (int i = int(threadIdx.x); i < pixels; i += kWarpSize)
-    total += float(image[pixel_offset(s, i)]);
+  for (int i = int(threadIdx.x) * N; i < pixels; i += kWarpSize * N) {
+    auto v = load_acc<N>(image + pixel_offset(s, i));
+    for (int j = 0; j < N; ++j) total += v.v[j];
+  }
   t.mean = warp_sum(total) / float(pixels);
-  for (int i = int(threadIdx.x); i < pixels; i += kWarpSize) {
-    float d = float(image[pixel_offset(s, i)]) - t.mean;
-    squares = fma(d, d, squares);
+  for (int i = int(threadIdx.x) * N; i < pixels; i += kWarpSize * N) {
+    auto v = load_acc<N>(image + pixel_offset(s, i));
+    for (int j = 0; j < N; ++j) {
+      float d = v.v[j] - t.mean;
+      squares = fma(d, d, squares);
+    }
   }
   t.rstd = 1 / sqrt(warp_sum(squares) / float(pixels > 1 ? pixels - 1 : 1) + 1e-6f);
   return t;
 }
 
 // losses: [samples, patches]
-template <class T>
+template <int N, class T>
 __global__ void patch_loss_kernel(PatchLossForward<T> p, float* losses) {
   const PatchSizes& s = p.sizes;
   int64_t i = int64_t(blockIdx.x) * kWarps + threadIdx.y, patches = s.patches();
@@ -122,10 +130,13 @@ __global__ void patch_loss_kernel(PatchLossForward<T> p, float* losses) {
   if (p.place[i] < 0) {
     const T* image = p.images + patch_offset(s, n, int(i % patches));
     const T* prediction = p.prediction + (i + (n + 1) * p.prefix) * pixels;
-    Target t = target_of(image, s, p.normalize);
-    for (int k = int(threadIdx.x); k < pixels; k += kWarpSize) {
-      float d = float(prediction[k]) - (float(image[pixel_offset(s, k)]) - t.mean) * t.rstd;
-      total = fma(d, d, total);
+    Target t = target_of<N>(image, s, p.normalize);
+    for (int k = int(threadIdx.x) * N; k < pixels; k += kWarpSize * N) {
+      auto v = load_acc<N>(prediction + k), x = load_acc<N>(image + pixel_offset(s, k));
+      for (int j = 0; j < N; ++j) {
+        float d = v.v[j] - (x.v[j] - t.mean) * t.rstd;
+        total = fma(d, d, total);
+      }
     }
     total = warp_sum(total) / float(pixels);
   }
@@ -139,7 +150,7 @@ __global__ void mean_loss_kernel(float* loss, const float* losses, int64_t count
   if (threadIdx.x == 0) *loss = float(total / hidden);
 }
 
-template <class T>
+template <int N, class T>
 __global__ void patch_loss_backward_kernel(PatchLossBackward<T> p) {
   const PatchSizes& s = p.sizes;
   int64_t r = int64_t(blockIdx.x) * kWarps + threadIdx.y, patches = s.patches();
@@ -148,20 +159,28 @@ __global__ void patch_loss_backward_kernel(PatchLossBackward<T> p) {
   int pixels = s.pixels();
   bool compared = patch >= 0 && p.place[n * patches + patch] < 0;
   if (!compared) {
-    for (int k = int(threadIdx.x); k < pixels; k += kWarpSize)
-      p.dprediction[r * pixels + k] = T(0.0f);
+    for (int k = int(threadIdx.x) * N; k < pixels; k += kWarpSize * N)
+      store(p.dprediction + r * pixels + k, repeated<N>(T(0.0f)));
     return;
   }
   float factor = float(2 * double(*p.dloss) / (double(s.samples) * p.hidden * pixels));
   const T* image = p.images + patch_offset(s, n, int(patch));
-  Target t = target_of(image, s, p.normalize);
-  for (int k = int(threadIdx.x); k < pixels; k += kWarpSize) {
-    float target = (float(image[pixel_offset(s, k)]) - t.mean) * t.rstd;
-    p.dprediction[r * pixels + k] = T((float(p.prediction[r * pixels + k]) - target) * factor);
+  Target t = target_of<N>(image, s, p.normalize);
+  for (int k = int(threadIdx.x) * N; k < pixels; k += kWarpSize * N) {
+    auto v = load_acc<N>(p.prediction + r * pixels + k);
+    auto x = load_acc<N>(image + pixel_offset(s, k));
+    for (int j = 0; j < N; ++j) v.v[j] = (v.v[j] - (x.v[j] - t.mean) * t.rstd) * factor;
+    store_acc<N>(p.dprediction + r * pixels + k, v);
   }
 }
 
 const dim3 kWarpRows(kWarpSize, kWarps);
+
+// f(N as a constant), with packs where they make up a patch's rows.
+template <class T, class F>
+void choose_pixels(const PatchSizes& s, bool are_aligned, F f) {
+  choose_pack<kPack<T>>(are_aligned && s.size * s.channels % kPack<T> == 0, f);
+}
 
 }  // namespace
 
@@ -174,13 +193,18 @@ void run(Cuda queue, DrawMask p) {
 
 template <class T>
 void run(Cuda queue, GatherPatches<T> p) {
-  launch_elements(queue, int64_t(p.sizes.samples) * p.kept * p.sizes.pixels(), gather_kernel<T>, p);
+  const int64_t count = int64_t(p.sizes.samples) * p.kept * p.sizes.pixels();
+  choose_pixels<T>(p.sizes, aligned(p.y, p.images), [&](auto pack) {
+    launch_elements(queue, count / pack(), gather_kernel<pack(), T>, p);
+  });
 }
 
 template <class T>
 void run(Cuda queue, GatherPatchesBackward<T> p) {
-  launch_elements(queue, int64_t(p.sizes.samples) * p.sizes.patches() * p.sizes.pixels(),
-                  gather_backward_kernel<T>, p);
+  const int64_t count = int64_t(p.sizes.samples) * p.sizes.patches() * p.sizes.pixels();
+  choose_pixels<T>(p.sizes, aligned(p.dimages, p.dy), [&](auto pack) {
+    launch_elements(queue, count / pack(), gather_backward_kernel<pack(), T>, p);
+  });
 }
 
 template <class T>
@@ -189,7 +213,10 @@ void run(Cuda queue, PatchLossForward<T> p) {
   DeviceScratch<float> scratch(queue, p.patch_loss ? 0 : rows);
   float* losses = p.patch_loss ? p.patch_loss : scratch.data();
   if (rows > 0)
-    launch(queue, unsigned(div_up(rows, kWarps)), kWarpRows, 0, patch_loss_kernel<T>, p, losses);
+    choose_pixels<T>(p.sizes, aligned(p.prediction, p.images), [&](auto pack) {
+      launch(queue, unsigned(div_up(rows, kWarps)), kWarpRows, 0, patch_loss_kernel<pack(), T>, p,
+             losses);
+    });
   launch(queue, 1, kThreads, sizeof(RowMemory<double>), mean_loss_kernel, p.loss,
          static_cast<const float*>(losses), rows, double(p.sizes.samples) * p.hidden);
 }
@@ -198,7 +225,10 @@ template <class T>
 void run(Cuda queue, PatchLossBackward<T> p) {
   const int64_t rows = int64_t(p.sizes.samples) * (p.prefix + p.sizes.patches());
   if (rows > 0)
-    launch(queue, unsigned(div_up(rows, kWarps)), kWarpRows, 0, patch_loss_backward_kernel<T>, p);
+    choose_pixels<T>(p.sizes, aligned(p.dprediction, p.prediction, p.images), [&](auto pack) {
+      launch(queue, unsigned(div_up(rows, kWarps)), kWarpRows, 0,
+             patch_loss_backward_kernel<pack(), T>, p);
+    });
 }
 
 #define INSTANCES(T)                                 \

@@ -102,7 +102,7 @@ BINARY_OPS(BINARY)]=] "")
 plant(row_below_the_image augment.cu augment Augment<float>
   [=[row < p.height]=] [=[row <= p.height]=])
 plant(two_blocks_one_output augment.cu augment Augment<float>
-  [=[int64_t(output) * p.size * p.size]=] [=[int64_t(sample) * p.size * p.size]=])
+  [=[int64_t(output) * numbers]=] [=[int64_t(sample) * numbers]=])
 
 # ---- values
 plant(flip_off_by_one augment.cu augment Augment<float>

@@ -244,7 +244,7 @@ int report(int argc, char** argv) {
   for (const Row& row : table) {
     bool used = false;
     for (const Instance& i : all) used = used || i.row == &row;
-    if (!used) printf("unused row: %s %s\n", row.kernel.c_str(), row.part.c_str());
+    if (!used) fprintf(stderr, "unused row: %s %s\n", row.kernel.c_str(), row.part.c_str());
   }
   printf(
       "%zu instances on %zu chips: %d with local memory, %d bound by memory without 16-byte "

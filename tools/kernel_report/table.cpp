@@ -155,8 +155,10 @@ std::vector<Row> read_table(const std::string& file) {
 
 bool is_of(const Row& row, const std::string& file, const std::string& name) {
   std::string kernel = name.substr(0, name.find_first_of("<("));
-  return kernel == row.kernel &&
-         (row.part.empty() || row.part == file || name.find(row.part) != name.npos);
+  if (kernel != row.kernel) return false;
+  if (row.part.empty() || row.part == file) return true;
+  const size_t at = name.find(row.part);  // not within a word: Softmax is no part of LogSoftmax
+  return at != name.npos && (at == 0 || !std::isalnum(name[at - 1]));
 }
 
 Work work_of(const Row& row, const std::string& name) {
