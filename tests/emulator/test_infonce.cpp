@@ -55,7 +55,7 @@ TEST_CASE("infonce.cu: ranks, where logits are whole numbers") {
   });
 }
 
-TEST_CASE("enqueue.cu: as on the CPU, wrapping round, longer than the queue, empty") {
+TEST_CASE("infonce.cu: the queue takes a batch as on the CPU, wrapping round, too long, empty") {
   for (int batch : {0, 1, 5, 9, 17, 40})
     for (int next : {0, 6, 16}) {
       const int keys = 17, dim = 30;
