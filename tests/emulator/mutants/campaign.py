@@ -17,13 +17,13 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 
 from sites import RULES, Mutant, Source
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 LEAST = 200
-TESTS = "tests/CMakeFiles/emulator_tests.dir"
 # What the emulator says, and what it calls that; then the checks of device_check.h.
 FOUND = (("bytes of a copy under way", "copy"), ("race in", "race"), ("outside of", "bounds"),
          ("nothing has written|no thread .* has written", "unwritten"),
@@ -103,11 +103,19 @@ class Family:
             found |= {name} | self.included(name)
         return found
 
-    def objects(self, compile):
-        """Those that hold its mutants come first: of a function that several hold, the first is linked."""
-        own = [compile(t, t.relative_to(ROOT), self.name) for t, holds_kernel in self.tests if holds_kernel]
-        tests = [f"{TESTS}/emulator/{t.name}.o" for t, holds_kernel in self.tests if not holds_kernel]
-        return own + ([f"mutants/{self.name}.cu.o"] if tests else []) + tests
+    def make(self, build):
+        """A program of its tests and every mutant of its sources; whose mutants come first, in linking, counts."""
+        own, tests = [], []
+        for test, holds_kernel in self.tests:
+            (own if holds_kernel else tests).append(build.compile(test, test.relative_to(ROOT), holds_kernel))
+        kernels = {pathlib.Path(s).stem for s in self.sources}
+        kernels = [self.name] * (not own) + sorted(k for k in kernels - {self.name} if (ROOT / f"kernels/{k}.cu").exists())
+        own += [build.compile(build.tree / f"kernels/{k}.cu", f"kernels/{k}.cu", True) for k in kernels]
+        build.link(self.program, own + tests)
+        how, self.baseline = self.run(-1, 600)
+        if how:
+            sys.exit(f"{self.name}: its tests fail without any mutant: {how}")
+        print(f"{self.name}: {self.baseline:.1f} s of tests", flush=True)
 
     def run(self, number, seconds):
         """How the mutant was caught, or "", and the seconds of a processor that it took."""
@@ -132,69 +140,62 @@ class Family:
         return how, used.ru_utime + used.ru_stime
 
 
-def build_families(build, sources, mutants, jobs, only):
-    """A program for each family's tests, every mutant of its sources in it; the host's code comes from the build."""
-    out = build / "mutants"
-    tree = out / "tree"
-    (tree / "kernels").mkdir(parents=True, exist_ok=True)
-    for source in sources:
-        (tree / source.path).write_text(source.with_mutants([m for m in mutants if m.file == source.path]))
-    families = [Family(pathlib.Path(s.path).stem, out) for s in sources if s.path.endswith(".cu")]
-    for family in families:
-        if not family.tests:
-            sys.exit(f'tests/emulator has no TEST_CASE("{family.name}.cu: ..")')
-    wanted = [f for f in families if not only or f.name in only]
-    commands = {c["file"]: shlex.split(c["command"]) for c in json.loads((build / "compile_commands.json").read_text())}
-    host = [w[w.index("-o") + 1] for f, w in commands.items() if re.fullmatch(r".*/kernels/\w+\.cpp", f)
-            and "autodidact_kernels.dir" in w[w.index("-o") + 1]]
-    tests = {f"{TESTS}/emulator/{t.name}.o" for f in wanted for t, own in f.tests if not own}
-    subprocess.run(["ninja", f"-j{jobs}", "libautodidact_emulator.a", f"{TESTS}/main.cpp.o", *host, *sorted(tests)],
-                   cwd=build, check=True)
-    subprocess.run(["c++", "-std=c++20", "-O1", "-fPIE", "-c", HERE / "mutant.cpp", "-o", out / "mutant.o"], check=True)
+class Build:
+    """What mutants are compiled with: an emulated build's own commands, for copies of the sources."""
 
-    def compile(source, origin, folder="."):
-        words = commands[str(ROOT / origin)]
-        target = f"mutants/{folder}/{pathlib.Path(source).name}.o"
-        (build / target).parent.mkdir(exist_ok=True)
+    def __init__(self, folder, sources, mutants, jobs):
+        self.folder, self.out, self.tree = folder, folder / "mutants", folder / "mutants/tree"
+        (self.tree / "kernels").mkdir(parents=True, exist_ok=True)
+        for source in sources:
+            text, path = source.with_mutants([m for m in mutants if m.file == source.path]), self.tree / source.path
+            if not path.exists() or path.read_text() != text:
+                path.write_text(text)
+        entries = json.loads((folder / "compile_commands.json").read_text())
+        self.commands = {e["file"]: shlex.split(e["command"]) for e in entries}
+        self.host = [w[w.index("-o") + 1] for f, w in self.commands.items() if re.fullmatch(r".*/kernels/\w+\.cpp", f)
+                     and "autodidact_kernels.dir" in w[w.index("-o") + 1]]
+        main = "tests/CMakeFiles/emulator_tests.dir/main.cpp.o"
+        self.command("ninja", f"-j{jobs}", "libautodidact_emulator.a", main, *self.host)
+        self.command("c++", "-std=c++20", "-O1", "-fPIE", "-c", HERE / "mutant.cpp", "-o", self.out / "mutant.o")
+        self.host += [main, str(self.out / "mutant.o")]
+        self.turns, self.compiled = collections.defaultdict(threading.Lock), {}
+
+    def command(self, *words):
+        return subprocess.run(words, cwd=self.folder, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    def compile(self, source, origin, holds_kernel):
+        with self.turns[source]:  # two kernels may share a test
+            if source not in self.compiled:
+                self.compiled[source] = self.compile_now(source, origin, holds_kernel)
+            return self.compiled[source]
+
+    def compile_now(self, source, origin, holds_kernel):
+        words = self.commands[str(ROOT / origin)]
+        target = self.out / (pathlib.Path(source).name + ".o")
         words = [w for w in words[:words.index("-o")] if w not in ("-Werror", "-g")]
+        if not holds_kernel:  # of tests alone nothing is watched
+            words = [w for w in words if w != "-fsanitize=thread"] + ["-O0"]
         at = next(i for i, w in enumerate(words) if w.startswith("-I"))
-        words[at:at] = [f"-I{tree}"]
-        subprocess.run([*words, "-w", "-include", HERE / "mutant.h", "-o", target, "-c", source], cwd=build, check=True)
+        words[at:at] = [f"-I{self.tree}"]
+        self.command(*words, "-w", "-include", HERE / "mutant.h", "-o", target, "-c", source)
         return target
 
-    included = {f.name for f in families if all(own for _, own in f.tests)}
-    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        kernels = list(pool.map(lambda f: compile(tree / f"kernels/{f.name}.cu", f"kernels/{f.name}.cu"),
-                                [f for f in families if f.name not in included]))
-        line = subprocess.run(["ninja", "-t", "commands", "tests/emulator_tests"], cwd=build, check=True,
-                              capture_output=True, text=True).stdout.splitlines()[-1]
+    def link(self, program, objects):
+        line = self.command("ninja", "-t", "commands", "tests/emulator_tests").splitlines()[-1]
         words = [w for w in shlex.split(line) if w not in (":", "&&", "libautodidact_kernels.a") and not w.endswith(".o")]
-        for name, members in (("kernels", kernels), ("host", host)):
-            (out / f"lib{name}.a").unlink(missing_ok=True)
-            subprocess.run(["ar", "rcs", f"mutants/lib{name}.a", *members], cwd=build, check=True)
+        at = words.index("-o")
+        self.command(*words[:at], "-o", program, *objects, *self.host, *words[at + 2:])
 
-        def link(family):
-            objects = family.objects(compile) + [f"{TESTS}/main.cpp.o", "mutants/mutant.o"]
-            at = words.index("-o")
-            subprocess.run([*words[:at], "-o", family.program, *objects, "mutants/libkernels.a", "mutants/libhost.a",
-                            *words[at + 2:]], cwd=build, check=True)
-            how, family.baseline = family.run(-1, 600)
+
+def judge(mutants, families, done):
+    """Runs each mutant with the families that hold it, the quickest first, until one catches it."""
+    for mutant in mutants:
+        how, by = "", ""
+        for family in sorted((f for f in families if mutant.file in f.sources), key=lambda f: f.baseline):
+            how, by = family.run(mutant.number, 20 + int(5 * family.baseline))[0], family.name
             if how:
-                sys.exit(f"{family.name}: its tests fail without any mutant: {how}")
-            print(f"{family.name}: {family.baseline:.1f} s of tests", flush=True)
-
-        list(pool.map(link, wanted))
-    return wanted
-
-
-def judge(mutant, families):
-    """(how, family): the tests of its own file; of a header's users the quickest first."""
-    users = sorted((f for f in families if mutant.file in f.sources), key=lambda f: f.baseline)
-    for family in users:
-        how, _ = family.run(mutant.number, 30 + int(10 * family.baseline))
-        if how:
-            return how, family.name
-    return "", ""
+                break
+        done(mutant, how, by)
 
 
 def report(mutants, results, proofs, command):
@@ -262,18 +263,30 @@ def main():
         results = {row[0]: (row[1], row[2]) for row in csv.reader(open(log), delimiter="\t")}
     only = [n for n in options.only.split(",") if n]
     if not options.report:
-        wanted = [m for r in options.rules.split(",") for m in mutants if m.rule == r]
+        families = [Family(pathlib.Path(x.path).stem, log.parent) for x in sources if x.path.endswith(".cu")]
+        untested = [f.name for f in families if not f.tests]
+        if untested:
+            sys.exit(f'tests/emulator has no TEST_CASE("{untested[0]}.cu: ..")')
+        families = [f for f in families if not only or f.name in only]
         # What survived is judged again: its tests may have changed.
-        wanted = [m for m in wanted if not results.get(m.key, ("",))[0]
-                  and (not only or pathlib.Path(m.file).stem in only)]
-        families = build_families(build, sources, mutants, options.jobs, only)
-        with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool, open(log, "a") as file:
-            for m, (how, by) in zip(wanted, pool.map(lambda m: judge(m, families), wanted)):
+        wanted = [m for r in options.rules.split(",") for m in mutants if m.rule == r and not results.get(m.key, ("",))[0]]
+        build_of = Build(build, sources, mutants, options.jobs)
+        with open(log, "a") as file:
+            def done(m, how, by):
                 results[m.key] = (how, by)
                 file.write("\t".join((m.key, how, by, m.name())).replace("\n", " ") + "\n")
                 file.flush()
                 if not how and m.place not in proofs:
                     print(f"alive: {m.name()}   in {m.context}", flush=True)
+
+            def kernels(family):
+                family.make(build_of)
+                judge([m for m in wanted if m.file == f"kernels/{family.name}.cu"], [family], done)
+
+            with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+                list(pool.map(kernels, families))
+                headers = [m for m in wanted if m.file.endswith(".h") and any(m.file in f.sources for f in families)]
+                list(pool.map(lambda m: judge([m], families, done), headers))
     text, alive = report(mutants, results, proofs, "tests/emulator/mutants/campaign.py")
     if not only and options.rules == ",".join(RULES):
         (HERE / "results.md").write_text(text)
