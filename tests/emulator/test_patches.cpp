@@ -25,10 +25,11 @@ struct Sizes {
   int samples, across, size, channels, kept;
   PatchSizes pixels() const { return {samples, across * size, across * size, channels, size}; }
 };
-const Sizes kSizes[] = {{1, 1, 2, 1, 1}, {3, 3, 2, 3, 4}, {2, 4, 4, 3, 4}, {5, 2, 3, 3, 0}};
+const Sizes kSizes[] = {
+    {1, 1, 2, 1, 1}, {3, 3, 2, 3, 4}, {2, 4, 4, 3, 4}, {5, 2, 3, 3, 0}, {2, 2, 1, 1, 1}};
 
 const TokenSizes kTokens[] = {
-    {1, 1, 1, 1, 0}, {3, 9, 4, 7, 1}, {2, 16, 4, 40, 0}, {70, 4, 2, 8, 1}};
+    {1, 1, 1, 1, 0}, {3, 9, 4, 7, 1}, {2, 16, 4, 40, 0}, {70, 4, 2, 8, 1}, {2, 4, 0, 3, 1}};
 
 }  // namespace
 

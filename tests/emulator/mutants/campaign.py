@@ -112,9 +112,16 @@ class Family:
         kernels = [self.name] * (not own) + sorted(k for k in kernels - {self.name} if (ROOT / f"kernels/{k}.cu").exists())
         own += [build.compile(build.tree / f"kernels/{k}.cu", f"kernels/{k}.cu", True) for k in kernels]
         build.link(self.program, own + tests)
+        passed = self.program.with_suffix(".passed")  # as this program, in so many seconds
+        this = hashlib.sha1(self.program.read_bytes()).hexdigest()
+        before = passed.read_text().split() if passed.exists() else [""]
+        if before[0] == this:
+            self.baseline = float(before[1])
+            return
         how, self.baseline = self.run(-1, 600)
         if how:
             sys.exit(f"{self.name}: its tests fail without any mutant: {how}")
+        passed.write_text(f"{this} {self.baseline:.2f}\n")
         print(f"{self.name}: {self.baseline:.1f} s of tests", flush=True)
 
     def run(self, number, seconds):
