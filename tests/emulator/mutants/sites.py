@@ -144,7 +144,7 @@ class Source:
             a, b = self.code[left:m.start()], self.code[m.end():right].strip()
             # Of the smaller of two, <= would be no fault; there the larger one is taken.
             choice = re.match(r"\s*\? (.*?) : ([^;,}]*)", self.code[right:right + 200], re.S)
-            bare = lambda t: re.sub(r"\bint\(|[\s()]", "", t)
+            bare = lambda t: re.sub(r"\bint(?:64_t)?\(|[\s()]", "", t)
             least = choice and {bare(a), bare(b)} == {bare(choice[1]), bare(choice[2].rstrip())}
             flipped = {"<": ">", ">": "<"}[m[1][0]] if least else FLIPPED[m[1]]
             after = a + " " + flipped + " " + b
