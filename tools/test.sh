@@ -62,6 +62,7 @@ tools/install-deps.sh test || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 if wants house; then
   one "layers" tools/check_layers.sh
   one "format" tools/check_format.sh
+  one "mutants of device sources" tests/emulator/mutants/campaign.py --check
 fi
 onednn=OFF; [[ ! -e /usr/include/dnnl.hpp ]] || onednn=ON   # Debian's libdnnl-dev: a second implementation to compare with
 if wants release || wants scripts; then

@@ -110,6 +110,13 @@ TEST_CASE("elementwise.cu: addresses that are no multiple of a pack") {
       check_device("scale_shift", [&]<template <class> class B, class T>(auto queue, B<T>& b) {
         run(queue, ScaleShift<T>{b.out(n), b.in(x) + skip, n, 1.7, -0.3});
       });
+      Values dy = random_values(n, 4);
+      check_device("silu backward", [&]<template <class> class B, class T>(auto queue, B<T>& b) {
+        run(queue, UnaryBackward<Silu, T>{b.out(n), b.in(dy), b.in(x) + skip, nullptr, n});
+      });
+      check_device("tanh backward", [&]<template <class> class B, class T>(auto queue, B<T>& b) {
+        run(queue, UnaryBackward<Tanh, T>{b.out(n), b.in(dy), nullptr, b.in(x) + skip, n});
+      });
       check_device("bias_add", [&]<template <class> class B, class T>(auto queue, B<T>& b) {
         run(queue,
             BiasAdd<T>{b.out(4 * n), b.in(random_values(4 * n, 3)), b.in_acc(bias) + skip, n, 4});

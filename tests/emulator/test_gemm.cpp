@@ -24,13 +24,13 @@ const Case kCases[] = {
     {64, 64, 32, 1, 0, 0.5, 0, true, true},  // whole tiles and panels, packs
     {72, 8, 64, 2, 8, 1, 0.5, true},         // packs, parts of a tile, unused columns
     {65, 67, 33, 1, 1, 1, 0, true, true},    // one more than whole
-    {16, 136, 112, 1, 0, 1, 1},              // three column tiles; more panels than stages
+    {16, 136, 112, 1, 0, 1, -1},             // three column tiles; more panels than stages
     {9, 20, 0, 2, 0, 1, 0.5, true},          // the sum over nothing
     {5, 6, 0},
 };
 const Case kLarge[] = {{128, 128, 64, 1, 0, 1, 0, true, true, true},
                        {131, 136, 72, 1, 0, 1, 0, false, false, true},
-                       {70, 133, 17, 1, 1, 1, 0.5, false, false, true}};
+                       {70, 133, 17, 1, 1, 1, -0.5, false, false, true}};
 // Split: three parts and a short one; with every epilogue, batches and unused columns.
 const Case kSplit[] = {{3, 10, 1550, 1, 0, 1, 0, false, false},
                        {8, 8, 1030, 2, 2, 0.125, 1, true, true}};

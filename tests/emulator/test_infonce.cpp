@@ -11,12 +11,15 @@ struct Case {
   int batch, keys, dim;
   float temperature;
   bool unit;
+  bool k_in_queue = false;
 };
 // One of everything; tiles of 64 and 32 queries and one more; tiles of 64 keys, one less and more;
 // dim on both sides of 128, 256 and 512; 2 / t on both sides of 80. Lengths are about 1.
-const Case kCases[] = {{1, 1, 1, 1.0f, false},     {3, 63, 8, 0.1f, true},
-                       {65, 130, 20, 0.1f, true},  {5, 200, 129, 0.024f, true},
-                       {33, 65, 300, 0.5f, false}, {2, 70, 530, 0.2f, false}};
+// A bank that holds the positives too.
+const Case kCases[] = {{1, 1, 1, 1.0f, false},        {3, 63, 8, 0.1f, true},
+                       {65, 130, 20, 0.1f, true},     {5, 200, 129, 0.024f, true},
+                       {33, 65, 300, 0.5f, false},    {2, 70, 530, 0.2f, false},
+                       {9, 130, 20, 0.1f, true, true}};
 
 }  // namespace
 
@@ -27,6 +30,7 @@ TEST_CASE("infonce.cu: as on the CPU, and without dq") {
       Values q = random_values(int64_t(c.batch) * c.dim, 1, scale),
              k = random_values(int64_t(c.batch) * c.dim, 2, scale),
              keys = random_values(int64_t(c.keys) * c.dim, 3, scale);
+      if (c.k_in_queue) std::copy(k.begin(), k.end(), keys.end() - int64_t(k.size()));
       check_device("infonce", [&]<template <class> class B, class T>(auto queue, B<T>& b) {
         InfoNce<T> p{};
         p.loss = b.out_acc(1), p.lse = b.out_acc(c.batch);
@@ -35,7 +39,7 @@ TEST_CASE("infonce.cu: as on the CPU, and without dq") {
         if (c.keys == 1) p.rank = b.template out_as<int32_t>(c.batch);
         p.q = b.in(q), p.k = b.in(k), p.queue = b.in(keys);
         p.batch = c.batch, p.keys = c.keys, p.dim = c.dim;
-        p.temperature = c.temperature, p.unit = c.unit;
+        p.temperature = c.temperature, p.unit = c.unit, p.k_in_queue = c.k_in_queue;
         run(queue, p);
       });
     }
@@ -55,7 +59,7 @@ TEST_CASE("infonce.cu: ranks, where logits are whole numbers") {
   });
 }
 
-TEST_CASE("enqueue.cu: as on the CPU, wrapping round, longer than the queue, empty") {
+TEST_CASE("infonce.cu: the queue takes a batch as on the CPU, wrapping round, too long, empty") {
   for (int batch : {0, 1, 5, 9, 17, 40})
     for (int next : {0, 6, 16}) {
       const int keys = 17, dim = 30;

@@ -12,9 +12,9 @@ struct Case {
   int cols;
 };
 // Odd columns, a warp and several warps a row, several rows a block, more columns than the backward
-// pass can keep in one thread each.
-const Case kCases[] = {{1, 1},   {5, 3},    {9, 16},  {70, 24}, {6, 192},
-                       {5, 300}, {3, 1032}, {600, 8}, {2, 521}, {3, 4104}};
+// pass can keep in one thread each; no rows.
+const Case kCases[] = {{1, 1},    {5, 3},   {9, 16},  {70, 24},  {6, 192}, {5, 300},
+                       {3, 1032}, {600, 8}, {2, 521}, {3, 4104}, {0, 5}};
 
 }  // namespace
 

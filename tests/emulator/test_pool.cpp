@@ -44,6 +44,7 @@ TEST_CASE("pool.cu: the first NaN wins") {
   std::vector<uint8_t> from(4 * 4), expected(4 * 4, 0);
   x[5 * 4 + 2] = std::nanf(""), expected[2] = 3;
   x[4 * 4 + 2] = 9;  // before it, and larger
+  x[1 * 4 + 1] = x[4 * 4 + 1] = std::nanf(""), expected[1] = 1;
   run(device_queue(),
       MaxPoolForward<float>{y.data(), from.data(), x.data(), {1, 4, 4, 4, 2, 2, 0}});
   CHECK(std::isnan(y[2]));

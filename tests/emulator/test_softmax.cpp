@@ -48,6 +48,18 @@ TEST_CASE("softmax.cu: softmax and its logarithm, both directions, as on the CPU
   }
 }
 
+TEST_CASE("softmax.cu keeps its digits when all numbers of a row are large") {
+  Values x = random_values(5 * 264, 1, 3, 1000);
+  auto softmax = [&]<template <class> class B, class T>(auto queue, B<T>& b) {
+    run(queue, SoftmaxForward<T>{b.out(5 * 264), b.in(x), 5, 264});
+  };
+  auto log_softmax = [&]<template <class> class B, class T>(auto queue, B<T>& b) {
+    run(queue, LogSoftmaxForward<T>{b.out(5 * 264), b.in(x), 5, 264});
+  };
+  check_device_as<float>("softmax", softmax);
+  check_device_as<float>("log_softmax", log_softmax);
+}
+
 TEST_CASE("softmax.cu: cross entropy, both directions, as on the CPU") {
   for (const Case& k : kCases)
     for (float smoothing : {0.0f, 0.1f}) {
