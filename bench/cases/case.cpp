@@ -28,8 +28,9 @@ std::string BenchShape::text() const {
 
 std::vector<BenchKernel> bench_kernels() {
   std::vector<BenchKernel> all;
-  for (auto family : {gemm_cases, conv_cases, norm_cases, softmax_cases, infonce_cases, pool_cases,
-                      elementwise_cases, token_cases, augment_cases, optimizer_cases})
+  for (auto family :
+       {gemm_benches, conv_benches, norm_benches, softmax_benches, infonce_benches, pool_benches,
+        elementwise_benches, token_benches, augment_benches, optimizer_benches})
     for (BenchKernel& kernel : family()) all.push_back(std::move(kernel));
   return all;
 }

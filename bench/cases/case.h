@@ -99,15 +99,15 @@ class BenchMemory {
 };
 
 // The families. A kernel is a row in one of them.
-std::vector<BenchKernel> gemm_cases();
-std::vector<BenchKernel> conv_cases();
-std::vector<BenchKernel> norm_cases();
-std::vector<BenchKernel> softmax_cases();
-std::vector<BenchKernel> infonce_cases();
-std::vector<BenchKernel> pool_cases();
-std::vector<BenchKernel> elementwise_cases();
-std::vector<BenchKernel> augment_cases();
-std::vector<BenchKernel> token_cases();
-std::vector<BenchKernel> optimizer_cases();
+std::vector<BenchKernel> gemm_benches();
+std::vector<BenchKernel> conv_benches();
+std::vector<BenchKernel> norm_benches();
+std::vector<BenchKernel> softmax_benches();
+std::vector<BenchKernel> infonce_benches();
+std::vector<BenchKernel> pool_benches();
+std::vector<BenchKernel> elementwise_benches();
+std::vector<BenchKernel> augment_benches();
+std::vector<BenchKernel> token_benches();
+std::vector<BenchKernel> optimizer_benches();
 
 }  // namespace autodidact

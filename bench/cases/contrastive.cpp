@@ -45,7 +45,7 @@ BenchShape queue(int batch, int keys, int dim, int unit) {
 
 }  // namespace
 
-std::vector<BenchKernel> infonce_cases() {
+std::vector<BenchKernel> infonce_benches() {
   return {{"infonce",
            "loss and dq of B queries over a queue of K keys of D; UNIT 0: the maximum is followed",
            {queue(256, 65536, 128, 1), queue(256, 65536, 128, 0), queue(256, 4096, 128, 1),

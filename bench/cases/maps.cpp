@@ -84,7 +84,7 @@ BenchWork sum_rows(const BenchShape& s, Device device) {
 
 }  // namespace
 
-std::vector<BenchKernel> pool_cases() {
+std::vector<BenchKernel> pool_benches() {
   const std::vector<BenchShape> windows = {
       {{"N", 32}, {"H", 112}, {"W", 112}, {"C", 64}, {"R", 3}, {"S", 2}}};
   const std::vector<BenchShape> maps = {{{"N", 128}, {"H", 8}, {"W", 8}, {"C", 512}}};
@@ -98,7 +98,7 @@ std::vector<BenchKernel> pool_cases() {
            global_avg_pool<float>, global_avg_pool<bf16>}};
 }
 
-std::vector<BenchKernel> elementwise_cases() {
+std::vector<BenchKernel> elementwise_benches() {
   const std::vector<BenchShape> many = {{{"N", 4 << 20}}};
   return {{"relu", "of N numbers", many, unary<Relu, float>, unary<Relu, bf16>},
           {"gelu", "of N numbers, the exact one", many, unary<Gelu, float>, unary<Gelu, bf16>},

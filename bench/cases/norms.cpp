@@ -140,7 +140,7 @@ BenchShape grouped(int side, int c) {
 
 }  // namespace
 
-std::vector<BenchKernel> norm_cases() {
+std::vector<BenchKernel> norm_benches() {
   const std::vector<BenchShape> plain = {maps(32, 64), maps(8, 256), maps(32, 16), maps(16, 32)};
   const std::vector<BenchShape> in_groups = {grouped(32, 64), grouped(8, 256), grouped(32, 16),
                                              grouped(16, 32)};
@@ -159,7 +159,7 @@ std::vector<BenchKernel> norm_cases() {
        layernorm_backward<bf16>}};
 }
 
-std::vector<BenchKernel> softmax_cases() {
+std::vector<BenchKernel> softmax_benches() {
   const std::vector<BenchShape> rows = {{{"B", 16384}, {"C", 256}}, {{"B", 128}, {"C", 10}}};
   const std::vector<BenchShape> logits = {{{"B", 1024}, {"C", 1000}}, {{"B", 128}, {"C", 10}}};
   return {{"softmax", "over B rows of C", rows, softmax<float>, softmax<bf16>},

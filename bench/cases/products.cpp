@@ -85,7 +85,7 @@ BenchShape image(int n, int side, int c, int k, int r, int stride) {
 
 }  // namespace
 
-std::vector<BenchKernel> gemm_cases() {
+std::vector<BenchKernel> gemm_benches() {
   return {{"gemm",
            "C[M, N] = A[M, K] B[K, N], B products; TA, TB: 1 for a transposed operand",
            {product(1, 1024, 1024, 1024, 0, 0), product(1, 1024, 1024, 1024, 0, 1),
@@ -97,7 +97,7 @@ std::vector<BenchKernel> gemm_cases() {
            gemm<bf16>}};
 }
 
-std::vector<BenchKernel> conv_cases() {
+std::vector<BenchKernel> conv_benches() {
   const std::vector<BenchShape> shapes = {
       image(128, 32, 64, 64, 3, 1),  image(128, 16, 128, 128, 3, 1), image(128, 8, 256, 256, 3, 1),
       image(128, 4, 512, 512, 3, 1), image(128, 32, 64, 128, 3, 2),  image(128, 32, 64, 128, 1, 2),

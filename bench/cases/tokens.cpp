@@ -143,7 +143,7 @@ BenchShape masked(int n, int t, int kept, int c) {
 
 }  // namespace
 
-std::vector<BenchKernel> token_cases() {
+std::vector<BenchKernel> token_benches() {
   const std::vector<BenchShape> attended = {heads(128, 65, 3, 64), heads(128, 17, 3, 64),
                                             heads(16, 197, 12, 64), heads(16, 257, 16, 64)};
   const std::vector<BenchShape> tokens = {masked(256, 196, 49, 192), masked(256, 64, 16, 192)};

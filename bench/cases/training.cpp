@@ -158,7 +158,7 @@ BenchWork lars_norms(const BenchShape& s, Device device) {
 
 }  // namespace
 
-std::vector<BenchKernel> augment_cases() {
+std::vector<BenchKernel> augment_benches() {
   const std::vector<BenchShape> pictures = {{{"N", 128}, {"H", 32}, {"P", 4}}};
   return {{"augment", "N pictures H x H: crop from a border of P, flip, one random turn, normalise",
            pictures, augment_turn<float>, augment_turn<bf16>},
@@ -168,7 +168,7 @@ std::vector<BenchKernel> augment_cases() {
            augment_all_turns<float>, augment_all_turns<bf16>}};
 }
 
-std::vector<BenchKernel> optimizer_cases() {
+std::vector<BenchKernel> optimizer_benches() {
   const std::vector<BenchShape> resnet18 = {{{"N", 11'200'000}}};
   return {
       {"sgd", "N weights, with momentum", resnet18, sgd},
