@@ -297,7 +297,7 @@ def main():
                 list(pool.map(kernels, families))
                 headers = [m for m in wanted if m.file.endswith(".h") and any(m.file in f.sources for f in families)]
                 list(pool.map(lambda m: judge([m], families, done), headers))
-    text, alive = report(mutants, results, proofs, "tests/emulator/mutants/campaign.py")
+    text, alive = report(mutants, results, proofs, " ".join(["tests/emulator/mutants/campaign.py", *sys.argv[1:]]))
     if options.report or not only and options.rules == ",".join(RULES):
         (HERE / "results.md").write_text(text)
     print(text.splitlines()[-1])
