@@ -18,9 +18,10 @@ int main(int argc, char** argv) {
     for (const BenchShape& shape : kernel.shapes)
       for (auto [dtype, prepare] : {std::pair{"f32", kernel.f32}, {"bf16", kernel.bf16}})
         if (prepare)
-          benchmark::RegisterBenchmark(
-              (kernel.name + "/" + dtype + "/" + shape.text()).c_str(),
-              [prepare = prepare, shape](benchmark::State& s) { measure(s, prepare(shape, Device::cpu)); })
+          benchmark::RegisterBenchmark((kernel.name + "/" + dtype + "/" + shape.text()).c_str(),
+                                       [prepare = prepare, shape](benchmark::State& s) {
+                                         measure(s, prepare(shape, Device::cpu));
+                                       })
               ->MeasureProcessCPUTime();
   benchmark::RunSpecifiedBenchmarks();
 }
