@@ -33,25 +33,29 @@ void transform_tiles(float* target, int channel_pitch, const float* x, int all_c
   for (int64_t t = first; t < last; ++t, target += channel_pitch) {
     const int64_t row = t / tiles.cols, image = row / tiles.rows;
     const int top = int(row % tiles.rows) * 4 - kBorder, left = int(t % tiles.cols) * 4 - kBorder;
+    // pixels [y0, y1) x [x0, x1) of the tile lie inside of the image
+    const int y0 = std::max(0, -top), y1 = std::min(kSide, tiles.h - top);
+    const int x0 = std::max(0, -left), x1 = std::min(kSide, tiles.w - left);
     const float* pixels[kSide][kSide];
-    for (int i = 0; i < kSide; ++i)
-      for (int j = 0; j < kSide; ++j) {
-        const int y = top + i, column = left + j;
-        const bool inside = y >= 0 && y < tiles.h && column >= 0 && column < tiles.w;
-        pixels[i][j] = inside ? x + ((image * tiles.h + y) * tiles.w + column) * all_channels
-                              : zeros.data();
-      }
+    for (int i = 0; i < kSide; ++i) {
+      const int64_t row_offset = ((image * tiles.h + top + i) * tiles.w + left) * all_channels;
+      const bool inside = i >= y0 && i < y1;
+      for (int j = 0; j < kSide; ++j)
+        pixels[i][j] =
+            inside && j >= x0 && j < x1 ? x + (row_offset + j * all_channels) : zeros.data();
+    }
     auto store_point = [&](int c) HWY_ATTR {
-      return [=](Vec v, int i, int j) HWY_ATTR { hn::Store(v, F32(), target + c + (i * 6 + j) * points); };
+      return [=](Vec v, int i, int j)
+                 HWY_ATTR { hn::Store(v, F32(), target + c + (i * 6 + j) * points); };
     };
     int c = 0;
     for (; c + kLanes <= channels; c += kLanes)
       map_both_ways<Map>([&](int i, int j) HWY_ATTR { return load(pixels[i][j] + c); },
                          store_point(c));
     if (c < channels)
-      map_both_ways<Map>(
-          [&](int i, int j) HWY_ATTR { return load_first(pixels[i][j] + c, channels - c); },
-          store_point(c));
+      map_both_ways<Map>([&](int i, int j)
+                             HWY_ATTR { return load_first(pixels[i][j] + c, channels - c); },
+                         store_point(c));
   }
 }
 
