@@ -43,7 +43,8 @@ struct PixelCut {
     slab_columns = int(ceil_div(groups, ceil_div(groups, fit))) * kGroupColumns;
     int64_t most = std::clamp<int64_t>(kBlockFloats / (kWinogradPoints * p.channels) / 6 * 6,
                                        kFewestTiles, kBlockTiles);
-    most = std::clamp<int64_t>(ceil_div(ceil_div(all.count, kTasksWanted), 6) * 6, kFewestTiles, most);
+    most =
+        std::clamp<int64_t>(ceil_div(ceil_div(all.count, kTasksWanted), 6) * 6, kFewestTiles, most);
     blocks = ceil_div(all.count, most);
     tiles = int(ceil_div(all.count, blocks));
     blocks = ceil_div(all.count, tiles);
@@ -86,9 +87,8 @@ inline void transform_weights(float* target, int64_t points, const WinogradSums&
         const float* from = taps.data() + c * width + v;
         float* to = target + int64_t(c0 + c) * width + v;
         map_both_ways<WeightMap>(
-            [&](int i, int j) HWY_ATTR {
-              return hn::Load(F32(), from + (i * 3 + j) * kChannels * width);
-            },
+            [&](int i, int j)
+                HWY_ATTR { return hn::Load(F32(), from + (i * 3 + j) * kChannels * width); },
             [&](Vec u, int i, int j) HWY_ATTR { hn::Store(u, F32(), to + (i * 6 + j) * points); });
       }
   }
@@ -140,7 +140,8 @@ inline void tiles_task(const WinogradSums& p, const WinogradTiles& tiles, const 
                        int j1) {
   const int count = int(last - first), pitch = padded_columns(p.channels);
   const int64_t in_points = point_pitch(int64_t(count) * pitch);
-  const int64_t out_points = point_pitch(int64_t(count) * padded_columns(std::min(kGroupColumns, j1 - j0)));
+  const int64_t out_points =
+      point_pitch(int64_t(count) * padded_columns(std::min(kGroupColumns, j1 - j0)));
   Scratch<float> inputs(kWinogradPoints * in_points), products(kWinogradPoints * out_points);
   transform_tiles<InputMap>(inputs.data(), pitch, p.x, p.channels, p.channels, tiles, first, last);
   for (int group = j0; group < j1; group += kGroupColumns) {
@@ -175,7 +176,8 @@ inline void tiles_task(const WinogradSums& p, const WinogradTiles& tiles, const 
 inline void winograd_sums(const WinogradSums& p) {
   const WinogradTiles tiles(p.images, p.h, p.w_pixels);
   const PixelCut cut(p, tiles);
-  const int64_t points = point_pitch(int64_t(padded_columns(std::min(cut.slab_columns, p.columns))) * p.channels);
+  const int64_t points =
+      point_pitch(int64_t(padded_columns(std::min(cut.slab_columns, p.columns))) * p.channels);
   Scratch<float> weights(kWinogradPoints * points);
   for (int slab = 0; slab < p.columns; slab += cut.slab_columns) {
     const int columns = std::min(cut.slab_columns, p.columns - slab);

@@ -49,8 +49,8 @@ struct WeightMap {
     u[2] = hn::Mul(third, hn::Sub(g[1], even));
     u[3] = hn::Mul(number(-16.0 / 15),
                    hn::MulAdd(number(0.25), g[2], hn::MulAdd(number(0.5), g[1], g[0])));
-    u[4] = hn::Mul(number(1.0 / 15),
-                   hn::MulAdd(number(4), g[2], hn::MulAdd(number(-2), g[1], g[0])));
+    u[4] =
+        hn::Mul(number(1.0 / 15), hn::MulAdd(number(4), g[2], hn::MulAdd(number(-2), g[1], g[0])));
     u[5] = g[2];
   }
 };

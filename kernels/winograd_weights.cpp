@@ -62,8 +62,7 @@ inline void transform_sums(float* dw, const float* sums, int64_t points, int out
         float* to = dw + (int64_t(k0 + k) * 9) * c_in + c0 + j + v;
         const auto lanes = hn::FirstN(F32(), size_t(std::min(kLanes, ins - j - v)));
         map_both_ways<WeightGradientMap>(
-            [&](int y, int x)
-                HWY_ATTR { return hn::Load(F32(), from + (y * 6 + x) * points); },
+            [&](int y, int x) HWY_ATTR { return hn::Load(F32(), from + (y * 6 + x) * points); },
             [&](Vec g, int y, int x)
                 HWY_ATTR { hn::BlendedStore(g, lanes, F32(), to + (y * 3 + x) * int64_t(c_in)); });
       }
