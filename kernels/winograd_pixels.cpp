@@ -1,9 +1,10 @@
 // Winograd's convolution, forward and the gradient of the input: the same sum over taps (the second
 // with the kernel turned by half a turn, channels in and out exchanged), as one product
 // [tiles, channels] x [channels, columns] for each of the 36 points. Columns are taken in slabs
-// whose transformed weights stay in L3; a task has a block of tiles, transformed into L2, and a
-// share of the slab's columns, kGroupColumns of whose products it keeps before it transforms them
-// back.
+// whose transformed weights stay in L3. A task has a block of tiles, which it transforms into L2,
+// and a share of the slab's columns, kGroupColumns of whose products it keeps before it transforms
+// them back. Where every block would be transformed by several tasks (many channels, few tiles) all
+// are transformed once and kept.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/winograd_pixels.cpp"
 #include <hwy/foreach_target.h>
@@ -15,10 +16,12 @@
 namespace autodidact {
 namespace {
 
-constexpr int64_t kSlabFloats = 5 << 19;  // 10 MiB of transformed weights at once
+constexpr int64_t kSlabFloats =
+    5 << 19;  // of transformed weights at once, and of tiles kept: 10 MiB
 constexpr int kGroupColumns = 64;
-constexpr int kBlockTiles = 36, kFewestTiles = 12;
-constexpr int64_t kBlockFloats = 1 << 19;  // of transformed tiles: 2 MiB a thread
+// 36 tiles of 64 channels and their products take 2 x 332 KB. Blocks of 24, 48 and 72 measured the
+// same within 5 % on AVX-512 and AVX2.
+constexpr int kBlockTiles = 36, kFewestTiles = 18;
 constexpr int kTasksWanted = 8;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -36,16 +39,14 @@ struct WinogradSums {
 struct PixelCut {
   int slab_columns, tiles, share_columns;
   int64_t blocks, shares;
+  bool keep_tiles;  // all transformed tiles
   PixelCut(const WinogradSums& p, const WinogradTiles& all) {
     const int64_t groups = ceil_div(p.columns, kGroupColumns);
-    const int64_t fit =
-        std::max<int64_t>(1, kSlabFloats / (int64_t(kWinogradPoints) * p.channels * kGroupColumns));
+    const int64_t channel_floats = int64_t(kWinogradPoints) * p.channels;
+    const int64_t fit = std::max<int64_t>(1, kSlabFloats / (channel_floats * kGroupColumns));
     slab_columns = int(ceil_div(groups, ceil_div(groups, fit))) * kGroupColumns;
-    int64_t most = std::clamp<int64_t>(kBlockFloats / (kWinogradPoints * p.channels) / 6 * 6,
-                                       kFewestTiles, kBlockTiles);
-    most =
-        std::clamp<int64_t>(ceil_div(ceil_div(all.count, kTasksWanted), 6) * 6, kFewestTiles, most);
-    blocks = ceil_div(all.count, most);
+    const int64_t wanted = ceil_div(ceil_div(all.count, kTasksWanted), 6) * 6;
+    blocks = ceil_div(all.count, std::clamp<int64_t>(wanted, kFewestTiles, kBlockTiles));
     tiles = int(ceil_div(all.count, blocks));
     blocks = ceil_div(all.count, tiles);
     const int64_t slab_groups = slab_columns / kGroupColumns;
@@ -53,6 +54,7 @@ struct PixelCut {
         int(ceil_div(slab_groups, std::min(slab_groups, ceil_div(kTasksWanted, blocks)))) *
         kGroupColumns;
     shares = ceil_div(slab_columns, share_columns);
+    keep_tiles = share_columns < p.columns && all.count * channel_floats <= kSlabFloats;
   }
 };
 
@@ -66,15 +68,16 @@ namespace autodidact::HWY_NAMESPACE {
 // Channels of one product: a panel of transformed weights stays in L1.
 constexpr int kDepth = kLanes == 16 ? 128 : 256;
 
-// Transformed weights of columns [j0, j0 + width) of the slab: [36][channels][width], points
-// `points` apart. width: of a panel, whole vectors; of the columns `columns` exist.
+// Transformed weights of a panel of columns, channels [begin, end) of them:
+// [36][channels][width], points `points` apart. width: whole vectors; of the columns `columns`
+// exist.
 inline void transform_weights(float* target, int64_t points, const WinogradSums& p, int column,
-                              int columns, int vectors) {
+                              int columns, int vectors, int begin, int end) {
   const int width = vectors * kLanes;
   constexpr int kChannels = 16;  // at a time: the nine taps of a panel of them stay in L1
   Scratch<float> taps(int64_t(9) * kChannels * width);
-  for (int c0 = 0; c0 < p.channels; c0 += kChannels) {
-    const int channels = std::min(kChannels, p.channels - c0);
+  for (int c0 = begin; c0 < end; c0 += kChannels) {
+    const int channels = std::min(kChannels, end - c0);
     for (int tap = 0; tap < 9; ++tap) {
       const float* w = p.forward ? p.w + (int64_t(column) * 9 + tap) * p.channels + c0
                                  : p.w + (int64_t(c0) * 9 + 8 - tap) * p.columns + column;
@@ -133,43 +136,57 @@ inline void transform_back(const WinogradSums& p, const WinogradTiles& tiles, in
   }
 }
 
-// Tiles [first, last), columns [j0, j1) of the slab that begins at column `slab`.
-// weights: [36][panel][channels][width]
-inline void tiles_task(const WinogradSums& p, const WinogradTiles& tiles, const float* weights,
-                       int64_t weight_points, int64_t first, int64_t last, int slab, int j0,
-                       int j1) {
-  const int count = int(last - first), pitch = padded_columns(p.channels);
-  const int64_t in_points = point_pitch(int64_t(count) * pitch);
-  const int64_t out_points =
-      point_pitch(int64_t(count) * padded_columns(std::min(kGroupColumns, j1 - j0)));
-  Scratch<float> inputs(kWinogradPoints * in_points), products(kWinogradPoints * out_points);
-  transform_tiles<InputMap>(inputs.data(), pitch, p.x, p.channels, p.channels, tiles, first, last);
-  for (int group = j0; group < j1; group += kGroupColumns) {
-    const int columns = std::min(kGroupColumns, j1 - group);
+// What a task works on: `count` tiles from `first` on, columns [j0, j1) of the slab that begins at
+// column `slab`.
+struct TilesTask {
+  const float* inputs;   // [36][count][channels], or null: to be transformed
+  const float* weights;  // [36][panel][channels][width]
+  int64_t weight_points, first;
+  int count, slab, j0, j1;
+};
+
+inline int64_t input_points(const WinogradSums& p, int count) {
+  return point_pitch(int64_t(count) * padded_columns(p.channels));
+}
+
+inline void tiles_task(const WinogradSums& p, const WinogradTiles& tiles, const TilesTask& task) {
+  const int count = task.count, pitch = padded_columns(p.channels);
+  const int64_t in_points = input_points(p, count), last = task.first + count;
+  const int group_columns = padded_columns(std::min(kGroupColumns, task.j1 - task.j0));
+  const int64_t out_points = point_pitch(int64_t(count) * group_columns);
+  Scratch<float> own(task.inputs ? 0 : kWinogradPoints * in_points);
+  Scratch<float> products(kWinogradPoints * out_points);
+  const float* inputs = task.inputs ? task.inputs : own.data();
+  if (!task.inputs)
+    transform_tiles<InputMap>(own.data(), pitch, p.x, p.channels, p.channels, tiles, task.first,
+                              last);
+  for (int group = task.j0; group < task.j1; group += kGroupColumns) {
+    const int columns = std::min(kGroupColumns, task.j1 - group);
     for (int point = 0; point < kWinogradPoints; ++point)
       for (int j = 0; j < columns; j += kMaxPanel) {
-        const int vectors = panel_vectors(columns - j);
-        const float* panel = weights + point * weight_points + int64_t(group + j) * p.channels;
+        const int vectors = panel_vectors(columns - j), width = vectors * kLanes;
+        const float* panel =
+            task.weights + point * task.weight_points + int64_t(group + j) * p.channels;
+        const RowTiles row_tiles(count, vectors);
         for (int c0 = 0; c0 < p.channels; c0 += kDepth) {
           const Segment depth{c0, std::min(kDepth, p.channels - c0)};
           RowsTile<float> t;
-          t.b = panel + int64_t(c0) * vectors * kLanes;
+          t.b = panel + int64_t(c0) * width;
           t.segments = &depth, t.segment_count = 1;
-          t.bias = nullptr, t.columns = vectors * kLanes;
-          t.first = c0 == 0, t.last = false;
+          t.bias = nullptr, t.columns = width;
+          t.first = c0 == 0, t.last = false;  // the sums stay where partial ones lie
           t.relu = false, t.beta = 0;
-          const RowTiles row_tiles(count, vectors);
           for (int tile = 0; tile < row_tiles.count; ++tile) {
             const int begin = row_tiles.begin(tile), end = row_tiles.begin(tile + 1);
             for (int i = begin; i < end; ++i)
-              t.a[i - begin] = inputs.data() + point * in_points + int64_t(i) * pitch;
-            t.partial = products.data() + point * out_points + int64_t(count) * j +
-                        int64_t(begin) * vectors * kLanes;
+              t.a[i - begin] = inputs + point * in_points + int64_t(i) * pitch;
+            t.partial = products.data() + point * out_points + int64_t(count) * j + begin * width;
             multiply_rows(end - begin, vectors, t);
           }
         }
       }
-    transform_back(p, tiles, first, last, products.data(), out_points, slab + group, columns);
+    transform_back(p, tiles, task.first, last, products.data(), out_points, task.slab + group,
+                   columns);
   }
 }
 
@@ -178,20 +195,35 @@ inline void winograd_sums(const WinogradSums& p) {
   const PixelCut cut(p, tiles);
   const int64_t points =
       point_pitch(int64_t(padded_columns(std::min(cut.slab_columns, p.columns))) * p.channels);
+  const int64_t block_floats = kWinogradPoints * input_points(p, cut.tiles);
   Scratch<float> weights(kWinogradPoints * points);
+  Scratch<float> kept(cut.keep_tiles ? cut.blocks * block_floats : 0);
+  auto tiles_of = [&](int64_t block) {
+    return int(std::min<int64_t>(cut.tiles, tiles.count - block * cut.tiles));
+  };
+  if (cut.keep_tiles)
+    parallel_for(cut.blocks, 1, [&](int64_t block, int64_t) HWY_ATTR {
+      const int64_t first = block * cut.tiles;
+      transform_tiles<InputMap>(kept.data() + block * block_floats, padded_columns(p.channels), p.x,
+                                p.channels, p.channels, tiles, first, first + tiles_of(block));
+    });
   for (int slab = 0; slab < p.columns; slab += cut.slab_columns) {
     const int columns = std::min(cut.slab_columns, p.columns - slab);
-    parallel_for(ceil_div(columns, kMaxPanel), 1, [&](int64_t panel, int64_t) HWY_ATTR {
-      const int j = int(panel) * kMaxPanel;
+    const int64_t panels = ceil_div(columns, kMaxPanel), parts = ceil_div(p.channels, kDepth);
+    parallel_for(panels * parts, 1, [&](int64_t chunk, int64_t) HWY_ATTR {
+      const int j = int(chunk / parts) * kMaxPanel, c0 = int(chunk % parts) * kDepth;
       transform_weights(weights.data() + int64_t(j) * p.channels, points, p, slab + j,
-                        std::min(kMaxPanel, columns - j), panel_vectors(columns - j));
+                        std::min(kMaxPanel, columns - j), panel_vectors(columns - j), c0,
+                        std::min(c0 + kDepth, p.channels));
     });
     parallel_for(cut.blocks * cut.shares, 1, [&](int64_t task, int64_t) HWY_ATTR {
-      const int64_t first = task / cut.shares * cut.tiles;
+      const int64_t block = task / cut.shares;
       const int j0 = int(task % cut.shares) * cut.share_columns;
       if (j0 >= columns) return;  // the last slab may be narrower
-      tiles_task(p, tiles, weights.data(), points, first, std::min(first + cut.tiles, tiles.count),
-                 slab, j0, std::min(j0 + cut.share_columns, columns));
+      tiles_task(p, tiles,
+                 {cut.keep_tiles ? kept.data() + block * block_floats : nullptr, weights.data(),
+                  points, block * cut.tiles, tiles_of(block), slab, j0,
+                  std::min(j0 + cut.share_columns, columns)});
     });
   }
 }
