@@ -216,7 +216,7 @@ void run(Cpu, ConvBackwardWeights<T> p) {
   else if (s.n == 0) conv_backward_weights_plain(p);  // zeros: there is no work to cut
   else {
     if constexpr (std::is_same_v<T, float>)
-      if (winograd_pays(s, ConvPass::backward_weights)) return run_winograd(p);
+      if (winograd_pays(s)) return run_winograd(p);
     for_cpu_class(&conv_backward_weights_plain<T>, &N_AVX2::conv_backward_weights<T>,
                   &N_AVX3::conv_backward_weights<T>)(p);
   }

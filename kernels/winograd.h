@@ -11,9 +11,9 @@ namespace autodidact {
 bool winograd();
 void set_winograd(bool on);
 
-// Whether the pass of these sizes is taken, by shape alone: the measured rule stands beside it.
-enum class ConvPass { forward, backward_data, backward_weights };
-bool winograd_pays(const ConvSizes&, ConvPass);
+// Whether all three passes of these sizes take it: winograd(), a SIMD class, and the shape. The
+// rule stands in winograd.cpp.
+bool winograd_pays(const ConvSizes&);
 
 // Not for the plain class: it is the definition.
 void run_winograd(const ConvForward<float>&);
