@@ -11,6 +11,7 @@
 #include "kernels/conv_plain.h"
 #include "kernels/cpu_class.h"
 #include "kernels/parallel.h"
+#include "kernels/winograd.h"
 
 #ifndef AUTODIDACT_KERNELS_CONV_PIXELS_ONCE
 #define AUTODIDACT_KERNELS_CONV_PIXELS_ONCE
@@ -258,6 +259,8 @@ namespace autodidact {
 template <class T>
 void run(Cpu, ConvForward<T> p) {
   if (p.sizes.n == 0) return;
+  if constexpr (std::is_same_v<T, float>)
+    if (winograd_pays(p.sizes)) return run_winograd(p);
   if constexpr (std::is_same_v<T, double>) conv_forward_plain(p);
   else for_cpu_class(&conv_forward_plain<T>, &N_AVX2::conv_forward<T>, &N_AVX3::conv_forward<T>)(p);
 }
@@ -265,6 +268,8 @@ void run(Cpu, ConvForward<T> p) {
 template <class T>
 void run(Cpu, ConvBackwardData<T> p) {
   if (p.sizes.n == 0) return;
+  if constexpr (std::is_same_v<T, float>)
+    if (winograd_pays(p.sizes)) return run_winograd(p);
   if constexpr (std::is_same_v<T, double>) conv_backward_data_plain(p);
   else
     for_cpu_class(&conv_backward_data_plain<T>, &N_AVX2::conv_backward_data<T>,

@@ -11,6 +11,7 @@
 #include "kernels/cpu_class.h"
 #include "kernels/parallel.h"
 #include "kernels/reduction.h"
+#include "kernels/winograd.h"
 
 #ifndef AUTODIDACT_KERNELS_CONV_WEIGHTS_ONCE
 #define AUTODIDACT_KERNELS_CONV_WEIGHTS_ONCE
@@ -141,8 +142,8 @@ void weights_task(float* share, const ConvBackwardWeights<T>& p, const WeightBlo
               const int begin = tiles.begin(t), height = tiles.begin(t + 1) - begin;
               prefetch_share(target + height * vectors * kLanes, 0, 1,
                              height * vectors * kLanes * 4, 0, 1);
-              multiply_outer(height, vectors, target, dy.data() + int64_t(begin) * pixels, x + j,
-                             offsets.data(), pixels, unit == first_unit);
+              multiply_outer(height, vectors, target, dy.data() + int64_t(begin) * pixels, height,
+                             x + j, offsets.data(), pixels, unit == first_unit);
               target += height * vectors * kLanes;
             }
           }
@@ -213,9 +214,12 @@ void run(Cpu, ConvBackwardWeights<T> p) {
   if (!p.dw) return;
   if constexpr (std::is_same_v<T, double>) conv_backward_weights_plain(p);
   else if (s.n == 0) conv_backward_weights_plain(p);  // zeros: there is no work to cut
-  else
+  else {
+    if constexpr (std::is_same_v<T, float>)
+      if (winograd_pays(s)) return run_winograd(p);
     for_cpu_class(&conv_backward_weights_plain<T>, &N_AVX2::conv_backward_weights<T>,
                   &N_AVX3::conv_backward_weights<T>)(p);
+  }
 }
 
 template void run(Cpu, ConvBackwardWeights<float>);

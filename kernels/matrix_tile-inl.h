@@ -119,17 +119,18 @@ void multiply_rows(const RowsTile<Out>& t) {
   }
 }
 
-// partial += A^T B over k pixels: partial[r][v] += sum over k of a[k][r] * b[offsets[k] + v].
+// partial += A^T B over k pixels: partial[r][v] += sum over k of a[k * pitch + r] * b[offsets[k] +
+// v].
 template <int R, int V>
-void multiply_outer(float* partial, const float* a, const float* b, const int* offsets, int k,
-                    bool first) {
+void multiply_outer(float* partial, const float* a, int64_t pitch, const float* b,
+                    const int* offsets, int k, bool first) {
   Vec sum[R][V];
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v)
       sum[r][v] = first ? hn::Zero(F32()) : hn::Load(F32(), partial + (r * V + v) * kLanes);
-  for (int i = 0; i < k; ++i, a += R) {
+  for (int i = 0; i < k; ++i, a += pitch) {
     const float* from = b + offsets[i];
     Vec row[V];
 #pragma GCC unroll 8
@@ -182,10 +183,10 @@ template <class Out>
 HWY_INLINE void multiply_rows(int rows, int vectors, const RowsTile<Out>& t) {
   with_tile(rows, vectors, [&]<int R, int V>() HWY_ATTR { multiply_rows<R, V>(t); });
 }
-HWY_INLINE void multiply_outer(int rows, int vectors, float* partial, const float* a,
+HWY_INLINE void multiply_outer(int rows, int vectors, float* partial, const float* a, int64_t pitch,
                                const float* b, const int* offsets, int k, bool first) {
   with_tile(rows, vectors, [&]<int R, int V>() HWY_ATTR {
-    multiply_outer<R, V>(partial, a, b, offsets, k, first);
+    multiply_outer<R, V>(partial, a, pitch, b, offsets, k, first);
   });
 }
 

@@ -16,6 +16,9 @@ struct OpCase {
       call;                       // v: inputs of the dtype under test, all asking for gradients
   double low = -1.5, high = 1.5;  // the inputs' range (log, sqrt and division need care)
   bool differentiable = true;     // a row without a gradient says so
+  // Roundings of the largest result by which a SIMD body in f32 may be off beyond twice the plain
+  // body's error. Above 1 only for other mathematics than the plain sum's, with its derivation.
+  double roundings = 1;
   std::vector<int>
       parameters{};  // inputs held in the accumulator's dtype (biases, norm parameters)
   // The output by the textbook, from the inputs in double: where a value is more than a formula of

@@ -35,11 +35,16 @@ JOBS = {  # name: (pairs, unit, what one unit of work is divided by, requests)
 }
 
 
+# Libraries that choose by the chip are held to the class that AUTODIDACT_ISA=avx2 holds us to.
+AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "DNNL_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
+
+
 class Side:
-    def __init__(self, *command, threads):
+    def __init__(self, *command, threads, held_to={}):
         self.process = subprocess.Popen([*command, str(threads)], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True,
-                                        env=os.environ | {"OMP_NUM_THREADS": str(threads)})
+                                        env=os.environ | {"OMP_NUM_THREADS": str(threads)} | held_to)
         self.describes, *self.also = self.process.stdout.readline().split()
         self.describes = self.describes.upper()
 
@@ -66,11 +71,12 @@ def main():
     pairs = given.pairs or pairs
     here = pathlib.Path(__file__).resolve().parent
     ours = Side(given.program, threads=given.threads)
+    held_to = AVX2 if ours.describes == "AVX2" else {}
     theirs = Side(sys.executable, str(here / "jobs.py"), "--clock", given.clock,
-                  *(["--compile"] if given.compile else []), threads=given.threads)
+                  *(["--compile"] if given.compile else []), threads=given.threads, held_to=held_to)
     onednn = None
     if "onednn" in ours.also and given.job in ("gemm", "conv"):
-        onednn = Side(given.program, threads=given.threads)
+        onednn = Side(given.program, threads=given.threads, held_to=held_to)
 
     def fma_peak():
         return [ours.rate("fma", given.clock) / 1e9 for _ in range(5)]

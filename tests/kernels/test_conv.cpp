@@ -11,6 +11,7 @@
 #include "kernels/cpu_class.h"
 #include "kernels/parallel.h"
 #include "kernels/philox.h"
+#include "kernels/winograd.h"
 
 using namespace autodidact;
 
@@ -150,6 +151,7 @@ std::vector<ConvSizes> cases() {
 }  // namespace
 
 TEST_CASE("convolution equals its definition in double within its rounding bound") {
+  set_winograd(false);  // tests/kernels/test_winograd.cpp has the other way
   for (int c = 0; c <= int(best_cpu_class()); ++c) {
     set_cpu_class(CpuClass(c));
     INFO("class ", name(cpu_class()));
@@ -159,6 +161,7 @@ TEST_CASE("convolution equals its definition in double within its rounding bound
     }
   }
   set_cpu_class(best_cpu_class());
+  set_winograd(true);
 }
 
 TEST_CASE("the plain convolution is the textbook sum") {

@@ -23,10 +23,23 @@ wait_for() {   # wait_for FILE: until it is there, at most 60 s
 # Any number of threads.
 reference=$work/reference
 runs 0 "" train rotation "${short[@]}" --out "$work/reference"
-for threads in 1 2 3; do
+for threads in 1 2 3 8; do
   runs 0 "" train rotation "${short[@]}" --threads $threads --out "$work/threads$threads"
   same_end "$work/threads$threads"
 done
+
+# Without Winograd's convolutions: other roundings (but for the plain class, which has the direct sum alone), the same
+# for any number of threads.
+for threads in 1 3; do
+  runs 0 "" train rotation "${short[@]}" --winograd off --threads $threads --out "$work/direct$threads"
+done
+cmp -s "$(last "$work/direct1")" "$(last "$work/direct3")" || complain "--winograd off: 3 threads gave another checkpoint"
+if [[ ${AUTODIDACT_ISA:-} != plain ]]; then
+  ! cmp -s "$(last "$reference")" "$(last "$work/direct1")" || complain "--winograd off changed nothing"
+fi
+runs 0 "" train rotation "${short[@]}" --winograd on --out "$work/winograd"
+same_end "$work/winograd"
+runs 2 "--winograd" train rotation "${short[@]}" --winograd maybe --out "$work/none"
 
 # Killed five times, while it starts and at different steps, and resumed.
 lines() { cat "$1/metrics.jsonl" 2>/dev/null | wc -l; }

@@ -16,10 +16,11 @@ struct Common {
   bool quiet = false;  // no messages on standard error but errors
   bool verbose = false;
   int threads = 0;  // 0: the CPUs this process may use
+  std::string winograd = "on";
   std::string device = "auto";
 };
 
-// Adds --json, -q, -v and --threads to a subcommand.
+// Adds --json, -q, -v, --threads and --winograd to a subcommand.
 void add_common(CLI::App& command, Common& common);
 // What every command's object begins with: command, seed, seconds since the program began, device,
 // protocol. null where one has no meaning for the command (docs/json.md).
