@@ -1,4 +1,5 @@
-// What a call of either library needs beside it: workspace, alignment, a note for the step's record.
+// What a call of either library needs beside it: workspace, alignment, a note for the step's
+// record.
 #pragma once
 #include <cstring>
 #include "kernels/device_scratch.h"

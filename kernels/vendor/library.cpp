@@ -62,7 +62,8 @@ void call_failed(const char* call, const std::string& shape, int status, const s
                  const std::string& text) {
   std::string what = name + " (" + std::to_string(status) + ")";
   throw LaunchFailure(-1, std::string(call) + " of " + shape,
-                      text.empty() || text == name ? what : what + ": " + text);
+                      (text.empty() || text == name ? what : what + ": " + text) +
+                          "; AUTODIDACT_VENDOR=off does without the library");
 }
 
 const CublasLt& cublaslt() {

@@ -27,7 +27,7 @@ class Loaded {
   std::string reason_;
 };
 
-// Throws a LaunchFailure: "cublasLtMatmul of gemm<f32> m 3 ..: CUBLAS_STATUS_.. (13): text".
+// Throws a LaunchFailure: "cublasLtMatmul of gemm<f32> m 3 ..: CUBLAS_STATUS_.. (13): text; ..".
 [[noreturn]] void call_failed(const char* call, const std::string& shape, int status,
                               const std::string& name, const std::string& text);
 

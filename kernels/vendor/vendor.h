@@ -12,6 +12,12 @@
 #if defined(HAS_CUDA)
 namespace autodidact::vendor {
 
+struct Library {
+  std::string name, version;  // "cuBLASLt", "13.1.0"
+  std::string reason;         // why it is not used; empty: it is
+};
+
+#if defined(HAS_VENDOR)
 enum class Mode {
   off,     // our own kernels alone
   strict,  // only algorithms that give the same bytes every time
@@ -22,13 +28,8 @@ enum class Mode {
 Mode mode();
 void set_mode(Mode);
 
-struct Library {
-  std::string name, version;  // "cuBLASLt", "13.1.0"
-  std::string reason;         // why it is not used; empty: it is
-};
 std::vector<Library> libraries();  // loads them; needs no GPU
 
-#if defined(HAS_VENDOR)
 // Both take what is left of the queue's workspace into account: a plan that needs more is not made.
 template <class T, class Out>
 bool gemm(Cuda, const Gemm<T, Out>&);
@@ -39,6 +40,7 @@ bool conv(Cuda, const ConvBackwardData<T>&);
 template <class T>  // dw alone
 bool conv(Cuda, const ConvBackwardWeights<T>&);
 #else  // -DVENDOR=OFF
+inline std::vector<Library> libraries() { return {}; }
 template <class P>
 bool gemm(Cuda, const P&) {
   return false;

@@ -152,7 +152,7 @@ std::set<Descriptor*> living;  // descriptors are not copied into those that are
 struct Descriptor {
   cudnnBackendDescriptorType_t type;
   bool finalized = false;
-  std::map<Name, std::vector<unsigned char>> values;
+  std::map<Name, std::vector<unsigned char>> values{};
   int engine = -1;              // of engines and their configurations
   Descriptor* graph = nullptr;  // of configurations
 
