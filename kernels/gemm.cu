@@ -1,6 +1,6 @@
 // GEMM on CUDA: a block for each tile of C (and each part of a long k), see matrix_panel.h; where k
-// is split, the parts go to the workspace and a second launch adds them in order. Where the vendor's
-// library is there it goes first (kernels/vendor); this is its twin.
+// is split, the parts go to the workspace and a second launch adds them in order. Where the
+// vendor's library is there it goes first (kernels/vendor); this is its twin.
 #include "kernels/gemm.h"
 #include <type_traits>
 #include "kernels/device_scratch.h"
