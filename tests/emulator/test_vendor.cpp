@@ -229,6 +229,7 @@ TEST_CASE("vendor: off, strict and any algorithm") {
 TEST_CASE("vendor: one plan a shape") {
   With strict(vendor::Mode::strict);
   Small s, other;
+  other.bias.fill(5);
   const int k = Small::fresh();
   int plans = emulator::calls("cublasLtMatmulAlgoGetHeuristic");
   auto made = [&] {
@@ -241,7 +242,11 @@ TEST_CASE("vendor: one plan a shape") {
   p.alpha = 2, p.a = other.a.data(), p.c = other.c.data(), p.bias = other.bias.data();
   run(s.queue(), p);
   CHECK(made() == 0);
-  CHECK(other.c[11] == float(12 * k + 1));
+  CHECK(other.c[11] == float(12 * k + 5));
+  ++p.a;  // what needs aligned operands is not for these
+  run(s.queue(), p);
+  CHECK(made() == 1);
+  CHECK(other.c[11] == float(12 * k + 5));
   p.m = 2;
   run(s.queue(), p);
   p.relu = true;
@@ -259,6 +264,10 @@ TEST_CASE("vendor: one plan a shape") {
   c.y = other.y.data();
   run(s.queue(), c);
   CHECK(created() == 1);  // the addresses
+  CHECK(other.y == s.y);
+  ++c.x;
+  run(s.queue(), c);
+  CHECK(created() > 10);
   CHECK(other.y == s.y);
   c.sizes.c_out = 2;
   run(s.queue(), c);
@@ -318,6 +327,7 @@ TEST_CASE("vendor: every call's status is looked at, and said with the shape") {
       emulator::inject(call, 7, after);
       std::string text = failure_of([&] { run(s.queue(), s.product(k)); });
       if (text.empty()) {  // it is made once
+        CHECK(after > 0);
         emulator::reset_device();
         continue;
       }
