@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <vector>
+#include "kernels/elementwise.h"
 #include "kernels/vendor/call.h"
 #include "kernels/vendor/library.h"
 
@@ -52,8 +53,8 @@ struct Operand {
 };
 struct Problem {
   const Operation& operation;
-  Operand x, w, y;    // gradients stand in the place of what they are the gradients of
-  const float* bias;  // added to y, or null
+  Operand x, w, y;  // gradients stand in the place of what they are the gradients of
+  Operand bias;     // added to y, or null; f32, or as y
   ConvSizes sizes;
   bool narrow() const { return x.narrow || y.narrow; }  // what is multiplied is bf16
 };
@@ -70,7 +71,7 @@ std::string words(const Problem& p) {
          "x" + by(s.h, s.w) + "x" + std::to_string(s.c_in) + ", " + std::to_string(s.c_out) +
          " kernels " + by(s.kh, s.kw) + ", stride " + std::to_string(s.stride) + ", padding " +
          std::to_string(s.padding) + ", dilation " + std::to_string(s.dilation) +
-         (p.bias ? ", bias" : "");
+         (p.bias.data ? ", bias" : "");
 }
 
 bool is_unsupported(cudnnStatus_t s) { return CUDNN_STATUS_CATEGORY(int(s)) == 3000; }
@@ -176,7 +177,7 @@ struct Plan {
     const Operand &x = problem.x, &w = problem.w, &y = problem.y;
     Descriptor& of_y = tensor(kY, y.type(), y.data, s.n, s.c_out, s.out_h(), s.out_w());
     Descriptor* sum = &of_y;
-    if (problem.bias)
+    if (problem.bias.data)
       sum = &tensor(kSum, CUDNN_DATA_FLOAT, nullptr, s.n, s.c_out, s.out_h(), s.out_w());
     Descriptor& operation = add(names.type);
     operation.part(names.convolution, convolution)
@@ -188,7 +189,7 @@ struct Plan {
     if (!operation.is_supported()) return nullptr;
 
     Descriptor* addition = nullptr;
-    if (problem.bias) {
+    if (problem.bias.data) {
       Descriptor& add_up = add(CUDNN_BACKEND_POINTWISE_DESCRIPTOR);
       add_up.set(CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, {CUDNN_POINTWISE_ADD});
       add_up.set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, {CUDNN_DATA_FLOAT});
@@ -197,7 +198,7 @@ struct Plan {
       addition->part(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, add_up)
           .part(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, *sum)
           .part(CUDNN_ATTR_OPERATION_POINTWISE_BDESC,
-                tensor(kBias, CUDNN_DATA_FLOAT, problem.bias, 1, s.c_out, 1, 1))
+                tensor(kBias, problem.bias.type(), problem.bias.data, 1, s.c_out, 1, 1))
           .part(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, of_y);
       if (!addition->is_supported()) return nullptr;
     }
@@ -283,7 +284,7 @@ Key key_of(const Problem& p, size_t workspace) {
           alignment_of(p.x.data),
           alignment_of(p.w.data),
           alignment_of(p.y.data),
-          p.bias ? alignment_of(p.bias) : 0,
+          p.bias.data ? alignment_of(p.bias.data) : 0,
           s.n,
           s.h,
           s.w,
@@ -306,18 +307,25 @@ Plan& plan_of(const Problem& p, size_t workspace) {
   return *(plan = std::move(made));
 }
 
-bool conv(Cuda queue, const Problem& p) {
+bool conv(Cuda queue, Problem p) {
   if (!takes(p)) return false;
+  // cuDNN has no engine that adds floats to a bf16 y.
+  const auto* bias = static_cast<const float*>(p.bias.data);
+  const bool rounds = bias && p.narrow();
+  if (rounds && scratch_left(queue) < size_t(p.sizes.c_out) * sizeof(bf16)) return false;
+  DeviceScratch<bf16> rounded(queue, rounds ? p.sizes.c_out : 0);
+  if (rounds) p.bias = {rounded.data(), true};
   const size_t workspace = scratch_left(queue);
   Plan& plan = plan_of(p, workspace);
   if (!plan.plan) return false;
 
+  if (rounds) run(queue, Cast<bf16, float>{rounded.data(), bias, p.sizes.c_out});
   DeviceScratch<unsigned char> memory(queue, plan.workspace);
   Descriptor pack(p, CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
-  if (p.bias) {
+  if (p.bias.data) {
     pack.numbers(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, {kX, kW, kY, kBias});
     pack.set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR,
-             {p.x.data, p.w.data, p.y.data, static_cast<const void*>(p.bias)});
+             {p.x.data, p.w.data, p.y.data, p.bias.data});
   } else {
     pack.numbers(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, {kX, kW, kY});
     pack.set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR,
@@ -332,7 +340,7 @@ bool conv(Cuda queue, const Problem& p) {
   check(cudnn().execute(handle(), plan.plan->get(), pack.get()), "cudnnBackendExecute");
 
   std::array<int64_t, 24> arguments{number(p.x.data), number(p.w.data), number(p.y.data),
-                                    number(p.bias)};
+                                    number(p.bias.data)};
   const Key key = key_of(p, workspace);
   std::copy(key.begin(), key.end(), arguments.begin() + 4);
   note_call("cudnnBackendExecute", arguments);
@@ -344,22 +352,23 @@ bool conv(Cuda queue, const Problem& p) {
 template <class T>
 bool conv(Cuda queue, const ConvForward<T>& p) {
   constexpr bool kNarrow = std::is_same_v<T, bf16>;
-  return conv(queue,
-              Problem{kForward, {p.x, kNarrow}, {p.w, kNarrow}, {p.y, kNarrow}, p.bias, p.sizes});
+  return conv(
+      queue,
+      Problem{kForward, {p.x, kNarrow}, {p.w, kNarrow}, {p.y, kNarrow}, {p.bias, false}, p.sizes});
 }
 template <class T>
 bool conv(Cuda queue, const ConvBackwardData<T>& p) {
   constexpr bool kNarrow = std::is_same_v<T, bf16>;
   return conv(
-      queue,
-      Problem{kBackwardData, {p.dx, kNarrow}, {p.w, kNarrow}, {p.dy, kNarrow}, nullptr, p.sizes});
+      queue, Problem{kBackwardData, {p.dx, kNarrow}, {p.w, kNarrow}, {p.dy, kNarrow}, {}, p.sizes});
 }
+// Of bf16 there is no plan in cuDNN 9.19: its dw would be bf16 too.
 template <class T>
 bool conv(Cuda queue, const ConvBackwardWeights<T>& p) {
   constexpr bool kNarrow = std::is_same_v<T, bf16>;
   return conv(
       queue,
-      Problem{kBackwardWeights, {p.x, kNarrow}, {p.dw, false}, {p.dy, kNarrow}, nullptr, p.sizes});
+      Problem{kBackwardWeights, {p.x, kNarrow}, {p.dw, false}, {p.dy, kNarrow}, {}, p.sizes});
 }
 
 template bool conv(Cuda, const ConvForward<float>&);

@@ -203,7 +203,8 @@ TEST_CASE("vendor conv: forward and both gradients as on the CPU") {
       Acc<T>*dw = b.out_acc(weights(s)), *dbias = k.bias ? b.out_acc(s.c_out) : nullptr;
       run(queue, ConvBackwardWeights<T>{dw, dbias, b.in(dy), b.in(x), s});
     });
-    CHECK(emulator::calls("cudnnBackendExecute") - before == 3 * 2 * int(kSchedules.size()));
+    // All but the weights of bf16, which cuDNN would round.
+    CHECK(emulator::calls("cudnnBackendExecute") - before == 5 * int(kSchedules.size()));
   }
 }
 

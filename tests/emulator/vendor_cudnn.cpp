@@ -266,6 +266,10 @@ std::vector<int> offered(const Descriptor& heuristic) {
       heuristic.one<cudnnBackendHeurMode_t>(CUDNN_ATTR_ENGINEHEUR_MODE) == CUDNN_HEUR_MODE_FALLBACK;
   const Numbers w = dimensions(g.named[2]);
   std::vector<int> found;
+  // As cuDNN 9.19 answers: all in memory is of one type, a sum that is not is float.
+  for (Descriptor* t : g.in_memory())
+    if (type_of(t) != type_of(g.result())) return found;
+  if (g.addition && type_of(g.named[3]) != CUDNN_DATA_FLOAT) return found;
   for (size_t i = 0; i < engines().size(); ++i)
     if (engines()[i].fallback == fallback &&
         (!engines()[i].whole_channels || (w[0] % 8 == 0 && w[1] % 8 == 0)))
