@@ -8,6 +8,7 @@
 #include "kernels/matrix_sums.h"
 #include "kernels/pack.h"
 #include "kernels/reduction.h"
+#include "kernels/vendor/vendor.h"
 
 namespace autodidact {
 namespace {
@@ -108,7 +109,7 @@ template <class T>
 void run(Cuda queue, ConvBackwardWeights<T> p) {
   const ConvWeights<T> c = arguments(p);
   if (p.dbias) run(queue, SumRows<T>{p.dbias, p.dy, c.pixels, p.sizes.c_out});
-  if (p.dw && p.sizes.c_out > 0 && c.columns > 0)
+  if (p.dw && p.sizes.c_out > 0 && c.columns > 0 && !vendor::conv(queue, p))
     conv_weights(queue, c, choose_cut<T>(p.sizes.c_out, c.columns, c.pixels, 1, true));
 }
 

@@ -1,12 +1,13 @@
 // GEMM on CUDA: a block for each tile of C (and each part of a long k), see matrix_panel.h; where k
-// is split, the parts go to the workspace and a second launch adds them in order. The twin of the
-// vendor's GEMM.
+// is split, the parts go to the workspace and a second launch adds them in order. Where the
+// vendor's library is there it goes first (kernels/vendor); this is its twin.
 #include "kernels/gemm.h"
 #include <type_traits>
 #include "kernels/device_scratch.h"
 #include "kernels/matrix_cut.h"
 #include "kernels/matrix_sums.h"
 #include "kernels/pack.h"
+#include "kernels/vendor/vendor.h"
 
 namespace autodidact {
 namespace {
@@ -106,6 +107,7 @@ void gemm(Cuda queue, const Gemm<T, Out>& p, const Cut& cut, float* parts) {
 template <class T, class Out>
 void run(Cuda queue, Gemm<T, Out> p) {
   if (p.m == 0 || p.n == 0 || p.batch == 0) return;
+  if (vendor::gemm(queue, p)) return;
   const Cut cut = choose_cut<T>(p.m, p.n, p.k, p.batch, true);
   const int64_t results = int64_t(p.m) * p.n * p.batch;
   DeviceScratch<float> parts(queue, cut.splits > 1 ? cut.splits * results : 0);

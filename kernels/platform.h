@@ -47,7 +47,7 @@ struct Cuda {
 struct LaunchFailure : std::runtime_error {
   LaunchFailure(int cuda_status, const std::string& launched, const std::string& text)
       : std::runtime_error(launched + ": " + text), status(cuda_status), where(launched) {}
-  int status;         // a cudaError_t
+  int status;         // a cudaError_t; negative: a library's own, told in what()
   std::string where;  // "launch (grid 1x1x1, ..)"
 };
 

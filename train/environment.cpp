@@ -11,6 +11,7 @@
 #include <jpeglib.h>
 #include "kernels/cpu_class.h"
 #include "kernels/parallel.h"
+#include "kernels/vendor/vendor.h"
 #include "train/gpu.h"
 
 namespace autodidact {
@@ -43,6 +44,15 @@ Json gpu(const GpuFound& found) {
   Json out = {{"usable", found.usable}, {"count", found.count}};
   out["driver"] = found.driver.empty() ? Json(nullptr) : Json(found.driver);
   out["reason"] = found.reason;
+  out["vendor"] = Json::array();
+#if defined(HAS_CUDA)
+  if (found.usable)
+    for (const vendor::Library& l : vendor::libraries())
+      out["vendor"].push_back({{"name", l.name},
+                               {"version", l.version},
+                               {"used", l.reason.empty()},
+                               {"reason", l.reason}});
+#endif
   return out;
 }
 

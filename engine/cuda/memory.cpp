@@ -82,6 +82,7 @@ Gpu& gpu() {
 
 Cuda cuda_queue() { return {gpu().stream, &gpu().workspace}; }
 void launch_failed(const LaunchFailure& failure, const char* op) {
+  if (failure.status < 0) fail(ErrorKind::device, op, ", ", failure.what());
   cuda::check_status(failure.status, std::string(op) + ", " + failure.where);
   std::abort();  // a failure has a status
 }

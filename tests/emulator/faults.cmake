@@ -32,6 +32,7 @@ function(plant name file family arguments)
   endif()
   file(CONFIGURE OUTPUT ${folder}/kernels/${file} CONTENT "${text}" @ONLY)
   file(CONFIGURE OUTPUT ${folder}/${name}.cu @ONLY CONTENT "#define autodidact planted_${name}
+#undef HAS_VENDOR  // kernels/vendor is not in that namespace
 #include \"kernels/${family}.cu\"
 void run_${name}(const void* queue, const void* p) {
   run(*static_cast<const autodidact::Cuda*>(queue), *static_cast<const autodidact::${arguments}*>(p));

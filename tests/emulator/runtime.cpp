@@ -16,6 +16,7 @@
 #include "cuda_emulator.h"
 #include "device_memory.h"
 #include "emulator.h"
+#include "vendor_library.h"
 
 using Work = std::function<void()>;
 
@@ -155,6 +156,9 @@ void reset_device() {
 }
 void set_device_memory(size_t bytes) { device_memory().set_capacity(bytes); }
 size_t device_memory_used() { return device_memory().used(); }
+
+// Statuses of a library's own kind; a sticky error of the device it meets when it submits work.
+int injected(const char* function) { return runtime().sticky ? 0 : runtime().refuses(function); }
 
 int submit(CUstream_st* stream, Work work, const char* name) {
   if (int status = runtime().refuses(name)) return answer(status);

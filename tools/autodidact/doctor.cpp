@@ -27,6 +27,14 @@ void run_doctor(const Common& common) {
                                : fmt::format("{} usable", gpu["count"].get<int>());
   text += fmt::format("GPU        {}{}\n", use,
                       gpu["driver"].is_null() ? "" : " (driver: " + text_of(gpu["driver"]) + ")");
+  std::string separator = "vendor     ";
+  for (auto& l : gpu["vendor"]) {
+    text += fmt::format("{}{} {}", separator, text_of(l["name"]), text_of(l["version"]));
+    if (!l["used"].get<bool>())
+      text += fmt::format("{}not used: {}", text.back() == ' ' ? "" : " ", text_of(l["reason"]));
+    separator = "; ";
+  }
+  if (!gpu["vendor"].empty()) text += "\n";
   text += "libraries ";
   for (auto& [name, version] : e["libraries"].items())
     text += fmt::format(" {} {}", name, text_of(version));
