@@ -11,9 +11,9 @@ namespace {
 
 constexpr int kThreads = kTileThreads;
 
-// weighted: [runs, batch, dim]
+// weighted: [runs, batch, dim].   A block a multiprocessor is enough: for two ptxas would spill.
 template <class T, int kDims>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     infonce_runs_kernel(InfoNce<T> p, DeviceRuns cut, RunParts parts, float* weighted) {
   using Sizes = LogitTile<kDims>;
   auto& memory = shared<typename Sizes::Shared>();
