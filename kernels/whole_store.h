@@ -1,6 +1,6 @@
-// store_acc() of a pack by one instruction, for where nvcc would take it apart: nvcc 13 stores dx of
-// LayerNorm's backward pass element by element for sm_80 and sm_90, even as a float4. Device code
-// only; to the emulator every store of a pack is one.
+// store_acc() of a pack by one instruction, for where nvcc would take it apart: nvcc 13 stores dx
+// of LayerNorm's backward pass element by element for sm_80 and sm_90, even as a float4. Device
+// code only; to the emulator every store of a pack is one.
 #pragma once
 #include "kernels/pack.h"
 
