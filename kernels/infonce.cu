@@ -11,9 +11,13 @@ namespace {
 
 constexpr int kThreads = kTileThreads;
 
+// Blocks of a multiprocessor that leave a thread the registers it needs: 128 are too few for 256
+// dims (8 bytes would spill on sm_100 and sm_120).
+constexpr int blocks_at_once(int dims) { return dims == 256 ? 1 : 2; }
+
 // weighted: [runs, batch, dim]
 template <class T, int kDims>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, blocks_at_once(kDims))
     infonce_runs_kernel(InfoNce<T> p, DeviceRuns cut, RunParts parts, float* weighted) {
   using Sizes = LogitTile<kDims>;
   auto& memory = shared<typename Sizes::Shared>();

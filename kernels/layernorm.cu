@@ -3,6 +3,7 @@
 // Rows too long for that get dgamma and dbeta from a second pass.
 #include "kernels/layernorm.h"
 #include "kernels/columns.h"
+#include "kernels/whole_store.h"
 
 namespace autodidact {
 namespace {
@@ -79,7 +80,7 @@ __global__ void __launch_bounds__(kMostThreads)
         float xhat = (x.v[j] - mean) * rstd;
         x.v[j] = rstd * (gamma.v[j] * dy.v[j] - h - xhat * h_xhat);
       }
-      store_acc<N>(p.dx + r * p.cols + c, x);
+      store_acc_whole<N>(p.dx + r * p.cols + c, x);
     }
   }
   if constexpr (kParameters) {

@@ -149,13 +149,17 @@ __global__ void cross_entropy_backward_kernel(CrossEntropyBackward<T> p, const f
   Row row(p.rows, p.cols);
   if (row.cols == 0) return;
   int label = p.labels[row.index];
+  if (label < 0) {  // apart, since a choice for each element takes its load apart as well
+    for_packs<N>(row, [&](int c) { store_acc<N>(p.dlogits + row.at + c, repeated<N>(0.0f)); });
+    return;
+  }
   float most = p.max[row.index], log_sum = p.log_sum[row.index];
-  float s = label >= 0 ? *scale : 0.0f, spread = p.smoothing / float(p.cols);
+  float s = *scale, spread = p.smoothing / float(p.cols);
   for_packs<N>(row, [&](int c) {
     auto v = load_acc<N>(p.logits + row.at + c);
     for (int j = 0; j < N; ++j) {
       float target = c + j == label ? spread + (1 - p.smoothing) : spread;
-      v.v[j] = label >= 0 ? s * (exp((v.v[j] - most) - log_sum) - target) : 0.0f;
+      v.v[j] = s * (exp((v.v[j] - most) - log_sum) - target);
     }
     store_acc<N>(p.dlogits + row.at + c, v);
   });

@@ -88,7 +88,8 @@ void for_attributes(Bytes info, F f) {
 }
 
 // An instruction has 16 bytes: the opcode in bits 0 to 8, where its operands come from in 9 to 11,
-// and of a memory access the size in bits 73 to 75.
+// and of a memory access the size in bits 73 to 75; from sm_100 on, of a copy from global to shared
+// memory, in bits 74 to 76.
 void count(Code& code, Bytes instructions) {
   constexpr int kGenericLoad = 0x180, kGlobalLoad = 0x181, kLocalLoad = 0x183;
   constexpr int kGenericStore = 0x185, kGlobalStore = 0x186, kLocalStore = 0x187;
@@ -96,8 +97,10 @@ void count(Code& code, Bytes instructions) {
   constexpr int kSixteenBytes = 6;
   for (size_t at = 0; at + 16 <= instructions.size; at += 16) {
     auto low = instructions.at<uint64_t>(at), high = instructions.at<uint64_t>(at + 8);
-    int wide = (high >> 9 & 7) == kSixteenBytes;
-    switch (low & 0x1ff) {
+    const int opcode = int(low & 0x1ff);
+    const int size_bit = opcode == kGlobalToShared && code.chip >= 100 ? 10 : 9;
+    int wide = (high >> size_bit & 7) == kSixteenBytes;
+    switch (opcode) {
       case kGenericLoad:
       case kGlobalLoad:
       case kGlobalToShared:
