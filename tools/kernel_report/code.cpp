@@ -1,7 +1,7 @@
 // An object file of nvcc has a section .nv_fatbin, and in it an ELF file for each chip. A kernel's
 // instructions are that file's section .text.NAME, its properties are in .nv.info and
 // .nv.info.NAME. NVIDIA describes neither; attribute numbers and bits are those that cuobjdump and
-// nvdisasm 13 show, and these were compared with them for all kernels of all four chips.
+// nvdisasm 13 show; the widths were compared for all instances of eight objects on four chips.
 #include "tools/kernel_report/code.h"
 #include <cxxabi.h>
 #include <elf.h>
