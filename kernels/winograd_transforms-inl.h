@@ -4,7 +4,7 @@
 //   y = A^T [(G g G^T) * (B^T d B)] A          36 products a tile in place of 144,
 // and, each of the three linear maps transposed, the gradients of d and g. The points are powers of
 // two with small products: the error in f32 is about 3 times that of the direct sum (the usual
-// 0, +-1, +-2 cost 4.5 times; tests/kernels/test_winograd.cpp holds both passes to 5).
+// 0, +-1, +-2 cost 4.5 times; tests/kernels/test_winograd.cpp holds all passes to 5).
 // A vector holds channels; a map works on the six (four, three) vectors of one row or column.
 // Included once per target, as simd-inl.h.
 #if defined(AUTODIDACT_KERNELS_WINOGRAD_TRANSFORMS_INL_H_) == defined(HWY_TARGET_TOGGLE)
