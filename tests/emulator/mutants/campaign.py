@@ -14,6 +14,7 @@ import pathlib
 import re
 import resource
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -151,7 +152,7 @@ class Family:
 class Build:
     """What mutants are compiled with: an emulated build's own commands, for copies of the sources."""
 
-    def __init__(self, folder, sources, mutants, jobs):
+    def __init__(self, folder, sources, mutants, families, jobs):
         self.folder, self.out, self.tree = folder, folder / "mutants", folder / "mutants/tree"
         (self.tree / "kernels").mkdir(parents=True, exist_ok=True)
         for source in sources:
@@ -160,12 +161,15 @@ class Build:
                 path.write_text(text)
         entries = json.loads((folder / "compile_commands.json").read_text())
         self.commands = {e["file"]: shlex.split(e["command"]) for e in entries}
-        self.host = [w[w.index("-o") + 1] for f, w in self.commands.items() if re.fullmatch(r".*/kernels/\w+\.cpp", f)
-                     and "autodidact_kernels.dir" in w[w.index("-o") + 1]]
+        objects = {f: w[w.index("-o") + 1] for f, w in self.commands.items() if "-o" in w}
+        self.host = [o for f, o in objects.items() if re.fullmatch(r".*/kernels/\w+\.cpp", f)
+                     and "autodidact_kernels.dir" in o]
+        tests = {objects[str(test)] for family in families for test, holds_kernel in family.tests if not holds_kernel}
         main = "tests/CMakeFiles/emulator_tests.dir/main.cpp.o"
-        self.command("ninja", f"-j{jobs}", "libautodidact_emulator.a", main, *self.host)
+        self.command("ninja", f"-j{jobs}", "libautodidact_emulator.a", main, *self.host, *tests)
         self.command("c++", "-std=c++20", "-O1", "-fPIE", "-c", HERE / "mutant.cpp", "-o", self.out / "mutant.o")
         self.host += [main, str(self.out / "mutant.o")]
+        self.cache = ["ccache"] * (shutil.which("ccache") is not None)
         self.turns, self.compiled = collections.defaultdict(threading.Lock), {}
 
     def command(self, *words):
@@ -179,13 +183,14 @@ class Build:
 
     def compile_now(self, source, origin, holds_kernel):
         words = self.commands[str(ROOT / origin)]
+        at = words.index("-o")
+        if not holds_kernel:
+            return words[at + 1]
         target = self.out / (pathlib.Path(source).name + ".o")
-        words = [w for w in words[:words.index("-o")] if w not in ("-Werror", "-g")]
-        if not holds_kernel:  # of tests alone nothing is watched
-            words = [w for w in words if w != "-fsanitize=thread"] + ["-O0"]
+        words = [w for w in words[:at] if w not in ("-Werror", "-g")]
         at = next(i for i, w in enumerate(words) if w.startswith("-I"))
         words[at:at] = [f"-I{self.tree}"]
-        self.command(*words, "-w", "-include", HERE / "mutant.h", "-o", target, "-c", source)
+        self.command(*self.cache, *words, "-w", "-include", HERE / "mutant.h", "-o", target, "-c", source)
         return target
 
     def link(self, program, objects):
@@ -280,7 +285,7 @@ def main():
         # What survived is judged again: its tests may have changed.
         wanted = [m for r in options.rules.split(",") for m in mutants if m.rule == r and not results.get(m.key, ("",))[0]
                   and (r not in MANY or m.number % options.every == 0)]
-        build_of = Build(build, sources, mutants, options.jobs)
+        build_of = Build(build, sources, mutants, families, options.jobs)
         with open(log, "a") as file:
             def done(m, how, by):
                 results[m.key] = (how, by)
