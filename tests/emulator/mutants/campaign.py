@@ -211,12 +211,13 @@ def judge(mutants, families, done):
         done(mutant, how, by)
 
 
-def report(mutants, results, proofs, command):
+def report(mutants, results, proofs, commands):
     judged = [m for m in mutants if m.key in results]
     caught = {m.number for m in judged if results[m.key][0]}
     equal = {m.number for m in judged if m.number not in caught and m.place in proofs}
     rows = [f"# What the tests of the emulator catch", "",
-            f"{datetime.date.today()}, `{command}`; how it works: [README](README.md).", "",
+            f"{datetime.date.today()}; how it works: [README](README.md). Judged by:", "",
+            *(f"- `{command}`" for command in commands), "",
             f"{len(mutants)} mutants by rule and by hand, {len(judged)} judged.", ""]
 
     def table(title, key, names):
@@ -275,6 +276,13 @@ def main():
     results = {}
     if log.exists():
         results = {row[0]: (row[1], row[2]) for row in csv.reader(open(log), delimiter="\t")}
+    # Runs add up: each judges what it is asked for.
+    runs = build / "mutants" / "runs.txt"
+    commands = runs.read_text().splitlines() if runs.exists() else []
+    command = " ".join(["tests/emulator/mutants/campaign.py", *sys.argv[1:]])
+    if not options.report and command not in commands:
+        commands.append(command)
+        runs.write_text("\n".join(commands) + "\n")
     only = [n for n in options.only.split(",") if n]
     if not options.report:
         families = [Family(pathlib.Path(x.path).stem, log.parent) for x in sources if x.path.endswith(".cu")]
@@ -302,7 +310,7 @@ def main():
                 list(pool.map(kernels, families))
                 headers = [m for m in wanted if m.file.endswith(".h") and any(m.file in f.sources for f in families)]
                 list(pool.map(lambda m: judge([m], families, done), headers))
-    text, alive = report(mutants, results, proofs, " ".join(["tests/emulator/mutants/campaign.py", *sys.argv[1:]]))
+    text, alive = report(mutants, results, proofs, commands)
     if options.report or not only and options.rules == ",".join(RULES):
         (HERE / "results.md").write_text(text)
     print(text.splitlines()[-1])
