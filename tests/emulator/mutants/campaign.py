@@ -88,15 +88,18 @@ class Family:
     def __init__(self, name, out):
         self.name, self.program = name, out / (name + "_tests")
         self.tests = []
-        tested = set()  # a file may test several kernels
+        tested, held = set(), {f"kernels/{name}.cu"}  # a file may test, and hold, several kernels
         for test in sorted(HERE.parent.glob("test_*.cpp")):
             text = test.read_text()
             names = set(re.findall(r'TEST_CASE\("(\w+)\.cu', text))
             if name in names:
                 self.tests.append((test, f'#include "kernels/{name}.cu"' in text))
                 tested |= names
+                held |= set(re.findall(r'#include "(kernels/\w+\.cu)"', text))
         self.filter = [f"-tc={name}.cu*"] if tested != {name} else []
         self.sources = {f"kernels/{name}.cu"} | self.included(f"kernels/{name}.cu")
+        needed = {pathlib.Path(s).stem for k in held for s in self.included(k)}
+        self.others = sorted(needed - {pathlib.Path(k).stem for k in held})
         self.baseline = None
 
     def included(self, path):
@@ -110,8 +113,7 @@ class Family:
         own, tests = [], []
         for test, holds_kernel in self.tests:
             (own if holds_kernel else tests).append(build.compile(test, test.relative_to(ROOT), holds_kernel))
-        kernels = {pathlib.Path(s).stem for s in self.sources}
-        kernels = [self.name] * (not own) + sorted(k for k in kernels - {self.name} if (ROOT / f"kernels/{k}.cu").exists())
+        kernels = [self.name] * (not own) + [k for k in self.others if (ROOT / f"kernels/{k}.cu").exists()]
         own += [build.compile(build.tree / f"kernels/{k}.cu", f"kernels/{k}.cu", True) for k in kernels]
         build.link(self.program, own + tests)
         passed = self.program.with_suffix(".passed")  # as this program, in so many seconds
