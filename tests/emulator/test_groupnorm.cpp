@@ -35,6 +35,18 @@ TEST_CASE("groupnorm.cu: forward as on the CPU") {
   }
 }
 
+TEST_CASE("groupnorm.cu: means that cancel are added in one order") {
+  const int channels = 70;
+  Values x = random_values(channels, 1), ones(channels, 1), zeros(channels, 0);
+  x[0] = 0x1p57, x[32] = -0x1p57, x[64] = 1;  // of one lane: 1 or, added backwards in double, 0
+  check_device("groupnorm", [&]<template <class> class B, class T>(auto queue, B<T>& b) {
+    T* y = b.out(channels);
+    Acc<T>*mean = b.out_acc(1, largest(x)), *rstd = b.out_acc(1);
+    run(queue, GroupNormForward<T>{y, mean, rstd, b.in(x), b.in_acc(ones), b.in_acc(zeros), nullptr,
+                                   1, 1, channels, 1, 1e-5f, false});
+  });
+}
+
 TEST_CASE("groupnorm.cu: backward as on the CPU, and each output alone") {
   enum { all, dx, parameters, dgamma };
   for (int wanted : {all, dx, parameters, dgamma})

@@ -98,7 +98,7 @@ class Family:
                 held |= set(re.findall(r'#include "(kernels/\w+\.cu)"', text))
         self.filter = [f"-tc={name}.cu*"] if tested != {name} else []
         self.sources = {f"kernels/{name}.cu"} | self.included(f"kernels/{name}.cu")
-        needed = {pathlib.Path(s).stem for k in held for s in self.included(k)}
+        needed = tested | {pathlib.Path(s).stem for k in held for s in self.included(k)}
         self.others = sorted(needed - {pathlib.Path(k).stem for k in held})
         self.baseline = None
 
