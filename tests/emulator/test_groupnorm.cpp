@@ -11,11 +11,12 @@ struct Case {
   int samples, pixels, channels, groups;
   bool relu, residual;
 };
-// A single element a group, groups larger than a block, channels over one block of 32 and odd ones.
+// A single element a group, groups larger than a block, of more channels than two warps, channels
+// over one block of 32 and odd ones.
 const Case kCases[] = {
     {1, 1, 2, 1, false, false},  {1, 1, 3, 3, true, true},    {3, 5, 3, 3, true, false},
     {2, 49, 12, 4, false, true}, {3, 64, 16, 8, true, true},  {2, 257, 32, 8, true, false},
-    {2, 30, 36, 2, true, true},  {2, 9, 65, 5, false, false}, {0, 4, 6, 3, false, false}};
+    {2, 9, 140, 2, true, true},  {2, 9, 65, 5, false, false}, {0, 4, 6, 3, false, false}};
 
 }  // namespace
 
@@ -32,6 +33,18 @@ TEST_CASE("groupnorm.cu: forward as on the CPU") {
                                      k.channels, k.groups, 1e-5f, k.relu});
     });
   }
+}
+
+TEST_CASE("groupnorm.cu: means that cancel are added in one order") {
+  const int channels = 70;
+  Values x = random_values(channels, 1), ones(channels, 1), zeros(channels, 0);
+  x[0] = 0x1p57, x[32] = -0x1p57, x[64] = 1;  // of one lane: 1 or, added backwards in double, 0
+  check_device("groupnorm", [&]<template <class> class B, class T>(auto queue, B<T>& b) {
+    T* y = b.out(channels);
+    Acc<T>*mean = b.out_acc(1, largest(x)), *rstd = b.out_acc(1);
+    run(queue, GroupNormForward<T>{y, mean, rstd, b.in(x), b.in_acc(ones), b.in_acc(zeros), nullptr,
+                                   1, 1, channels, 1, 1e-5f, false});
+  });
 }
 
 TEST_CASE("groupnorm.cu: backward as on the CPU, and each output alone") {

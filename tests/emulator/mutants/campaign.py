@@ -14,6 +14,7 @@ import pathlib
 import re
 import resource
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -87,15 +88,18 @@ class Family:
     def __init__(self, name, out):
         self.name, self.program = name, out / (name + "_tests")
         self.tests = []
-        tested = set()  # a file may test several kernels
+        tested, held = set(), {f"kernels/{name}.cu"}  # a file may test, and hold, several kernels
         for test in sorted(HERE.parent.glob("test_*.cpp")):
             text = test.read_text()
             names = set(re.findall(r'TEST_CASE\("(\w+)\.cu', text))
             if name in names:
                 self.tests.append((test, f'#include "kernels/{name}.cu"' in text))
                 tested |= names
+                held |= set(re.findall(r'#include "(kernels/\w+\.cu)"', text))
         self.filter = [f"-tc={name}.cu*"] if tested != {name} else []
         self.sources = {f"kernels/{name}.cu"} | self.included(f"kernels/{name}.cu")
+        needed = tested | {pathlib.Path(s).stem for k in held for s in self.included(k)}
+        self.others = sorted(needed - {pathlib.Path(k).stem for k in held})
         self.baseline = None
 
     def included(self, path):
@@ -109,8 +113,7 @@ class Family:
         own, tests = [], []
         for test, holds_kernel in self.tests:
             (own if holds_kernel else tests).append(build.compile(test, test.relative_to(ROOT), holds_kernel))
-        kernels = {pathlib.Path(s).stem for s in self.sources}
-        kernels = [self.name] * (not own) + sorted(k for k in kernels - {self.name} if (ROOT / f"kernels/{k}.cu").exists())
+        kernels = [self.name] * (not own) + [k for k in self.others if (ROOT / f"kernels/{k}.cu").exists()]
         own += [build.compile(build.tree / f"kernels/{k}.cu", f"kernels/{k}.cu", True) for k in kernels]
         build.link(self.program, own + tests)
         passed = self.program.with_suffix(".passed")  # as this program, in so many seconds
@@ -151,7 +154,7 @@ class Family:
 class Build:
     """What mutants are compiled with: an emulated build's own commands, for copies of the sources."""
 
-    def __init__(self, folder, sources, mutants, jobs):
+    def __init__(self, folder, sources, mutants, families, jobs):
         self.folder, self.out, self.tree = folder, folder / "mutants", folder / "mutants/tree"
         (self.tree / "kernels").mkdir(parents=True, exist_ok=True)
         for source in sources:
@@ -160,12 +163,15 @@ class Build:
                 path.write_text(text)
         entries = json.loads((folder / "compile_commands.json").read_text())
         self.commands = {e["file"]: shlex.split(e["command"]) for e in entries}
-        self.host = [w[w.index("-o") + 1] for f, w in self.commands.items() if re.fullmatch(r".*/kernels/\w+\.cpp", f)
-                     and "autodidact_kernels.dir" in w[w.index("-o") + 1]]
+        objects = {f: w[w.index("-o") + 1] for f, w in self.commands.items() if "-o" in w}
+        self.host = [o for f, o in objects.items() if re.fullmatch(r".*/kernels/\w+\.cpp", f)
+                     and "autodidact_kernels.dir" in o]
+        tests = {objects[str(test)] for family in families for test, holds_kernel in family.tests if not holds_kernel}
         main = "tests/CMakeFiles/emulator_tests.dir/main.cpp.o"
-        self.command("ninja", f"-j{jobs}", "libautodidact_emulator.a", main, *self.host)
+        self.command("ninja", f"-j{jobs}", "libautodidact_emulator.a", main, *self.host, *tests)
         self.command("c++", "-std=c++20", "-O1", "-fPIE", "-c", HERE / "mutant.cpp", "-o", self.out / "mutant.o")
         self.host += [main, str(self.out / "mutant.o")]
+        self.cache = ["ccache"] * (shutil.which("ccache") is not None)
         self.turns, self.compiled = collections.defaultdict(threading.Lock), {}
 
     def command(self, *words):
@@ -179,13 +185,14 @@ class Build:
 
     def compile_now(self, source, origin, holds_kernel):
         words = self.commands[str(ROOT / origin)]
+        at = words.index("-o")
+        if not holds_kernel:
+            return words[at + 1]
         target = self.out / (pathlib.Path(source).name + ".o")
-        words = [w for w in words[:words.index("-o")] if w not in ("-Werror", "-g")]
-        if not holds_kernel:  # of tests alone nothing is watched
-            words = [w for w in words if w != "-fsanitize=thread"] + ["-O0"]
+        words = [w for w in words[:at] if w not in ("-Werror", "-g")]
         at = next(i for i, w in enumerate(words) if w.startswith("-I"))
         words[at:at] = [f"-I{self.tree}"]
-        self.command(*words, "-w", "-include", HERE / "mutant.h", "-o", target, "-c", source)
+        self.command(*self.cache, *words, "-w", "-include", HERE / "mutant.h", "-o", target, "-c", source)
         return target
 
     def link(self, program, objects):
@@ -206,12 +213,13 @@ def judge(mutants, families, done):
         done(mutant, how, by)
 
 
-def report(mutants, results, proofs, command):
+def report(mutants, results, proofs, commands):
     judged = [m for m in mutants if m.key in results]
     caught = {m.number for m in judged if results[m.key][0]}
     equal = {m.number for m in judged if m.number not in caught and m.place in proofs}
     rows = [f"# What the tests of the emulator catch", "",
-            f"{datetime.date.today()}, `{command}`; how it works: [README](README.md).", "",
+            f"{datetime.date.today()}; how it works: [README](README.md). Judged by:", "",
+            *(f"- `{command}`" for command in commands), "",
             f"{len(mutants)} mutants by rule and by hand, {len(judged)} judged.", ""]
 
     def table(title, key, names):
@@ -270,6 +278,13 @@ def main():
     results = {}
     if log.exists():
         results = {row[0]: (row[1], row[2]) for row in csv.reader(open(log), delimiter="\t")}
+    # Runs add up: each judges what it is asked for.
+    runs = build / "mutants" / "runs.txt"
+    commands = runs.read_text().splitlines() if runs.exists() else []
+    command = " ".join(["tests/emulator/mutants/campaign.py", *sys.argv[1:]])
+    if not options.report and command not in commands:
+        commands.append(command)
+        runs.write_text("\n".join(commands) + "\n")
     only = [n for n in options.only.split(",") if n]
     if not options.report:
         families = [Family(pathlib.Path(x.path).stem, log.parent) for x in sources if x.path.endswith(".cu")]
@@ -280,7 +295,7 @@ def main():
         # What survived is judged again: its tests may have changed.
         wanted = [m for r in options.rules.split(",") for m in mutants if m.rule == r and not results.get(m.key, ("",))[0]
                   and (r not in MANY or m.number % options.every == 0)]
-        build_of = Build(build, sources, mutants, options.jobs)
+        build_of = Build(build, sources, mutants, families, options.jobs)
         with open(log, "a") as file:
             def done(m, how, by):
                 results[m.key] = (how, by)
@@ -297,7 +312,7 @@ def main():
                 list(pool.map(kernels, families))
                 headers = [m for m in wanted if m.file.endswith(".h") and any(m.file in f.sources for f in families)]
                 list(pool.map(lambda m: judge([m], families, done), headers))
-    text, alive = report(mutants, results, proofs, " ".join(["tests/emulator/mutants/campaign.py", *sys.argv[1:]]))
+    text, alive = report(mutants, results, proofs, commands)
     if options.report or not only and options.rules == ",".join(RULES):
         (HERE / "results.md").write_text(text)
     print(text.splitlines()[-1])
