@@ -39,7 +39,6 @@ if(CUDA STREQUAL "EMULATED")
   target_include_directories(autodidact_emulator PRIVATE ${PROJECT_SOURCE_DIR}/tests/emulator ${PROJECT_SOURCE_DIR})
   target_compile_definitions(autodidact_emulator PRIVATE SOURCE_DIR="${PROJECT_SOURCE_DIR}" BINARY_DIR="${PROJECT_BINARY_DIR}")
   target_link_libraries(autodidact_emulator PUBLIC Boost::context PRIVATE autodidact_flags)
-  target_compile_options(autodidact_emulator PRIVATE -O2)   # every access of every kernel passes it
   if(watch)
     target_link_options(autodidact_emulator INTERFACE -Wl,--wrap=memcpy,--wrap=memmove,--wrap=memset)
   endif()
