@@ -1,13 +1,13 @@
 // Patches on CUDA. The mask: a patch's rank among the random keys of its sample decides whether it
 // stays, then one warp a sample counts off the places. The loss: a warp a patch. Pixels are moved
 // in packs where a patch's rows are made of them.
-#include "kernels/columns.h"
 #include "kernels/patches.h"
+#include "kernels/warp_rows.h"
 
 namespace autodidact {
 namespace {
 
-constexpr int kThreads = 256, kWarps = kThreads / kWarpSize;
+constexpr int kThreads = 256;
 
 __device__ __forceinline__ int64_t thread_index() {
   return int64_t(blockIdx.x) * kThreads + threadIdx.x;
@@ -122,7 +122,7 @@ __device__ __forceinline__ Target target_of(const T* image, const PatchSizes& s,
 template <int N, class T>
 __global__ void patch_loss_kernel(PatchLossForward<T> p, float* losses) {
   const PatchSizes& s = p.sizes;
-  int64_t i = int64_t(blockIdx.x) * kWarps + threadIdx.y, patches = s.patches();
+  int64_t i = row_of_warp(), patches = s.patches();
   if (i >= s.samples * patches) return;
   int64_t n = i / patches;
   int pixels = s.pixels();
@@ -153,7 +153,7 @@ __global__ void mean_loss_kernel(float* loss, const float* losses, int64_t count
 template <int N, class T>
 __global__ void patch_loss_backward_kernel(PatchLossBackward<T> p) {
   const PatchSizes& s = p.sizes;
-  int64_t r = int64_t(blockIdx.x) * kWarps + threadIdx.y, patches = s.patches();
+  int64_t r = row_of_warp(), patches = s.patches();
   if (r >= s.samples * (p.prefix + patches)) return;
   int64_t n = r / (p.prefix + patches), patch = r % (p.prefix + patches) - p.prefix;
   int pixels = s.pixels();
@@ -173,8 +173,6 @@ __global__ void patch_loss_backward_kernel(PatchLossBackward<T> p) {
     store_acc<N>(p.dprediction + r * pixels + k, v);
   }
 }
-
-const dim3 kWarpRows(kWarpSize, kWarps);
 
 // f(N as a constant), with packs where they make up a patch's rows.
 template <class T, class F>
@@ -212,11 +210,9 @@ void run(Cuda queue, PatchLossForward<T> p) {
   const int64_t rows = int64_t(p.sizes.samples) * p.sizes.patches();
   DeviceScratch<float> scratch(queue, p.patch_loss ? 0 : rows);
   float* losses = p.patch_loss ? p.patch_loss : scratch.data();
-  if (rows > 0)
-    choose_pixels<T>(p.sizes, aligned(p.prediction, p.images), [&](auto pack) {
-      launch(queue, unsigned(div_up(rows, kWarps)), kWarpRows, 0, patch_loss_kernel<pack(), T>, p,
-             losses);
-    });
+  choose_pixels<T>(p.sizes, aligned(p.prediction, p.images), [&](auto pack) {
+    launch_warp_rows(queue, rows, patch_loss_kernel<pack(), T>, p, losses);
+  });
   launch(queue, 1, kThreads, sizeof(RowMemory<double>), mean_loss_kernel, p.loss,
          static_cast<const float*>(losses), rows, double(p.sizes.samples) * p.hidden);
 }
@@ -224,11 +220,9 @@ void run(Cuda queue, PatchLossForward<T> p) {
 template <class T>
 void run(Cuda queue, PatchLossBackward<T> p) {
   const int64_t rows = int64_t(p.sizes.samples) * (p.prefix + p.sizes.patches());
-  if (rows > 0)
-    choose_pixels<T>(p.sizes, aligned(p.dprediction, p.prediction, p.images), [&](auto pack) {
-      launch(queue, unsigned(div_up(rows, kWarps)), kWarpRows, 0,
-             patch_loss_backward_kernel<pack(), T>, p);
-    });
+  choose_pixels<T>(p.sizes, aligned(p.dprediction, p.prediction, p.images), [&](auto pack) {
+    launch_warp_rows(queue, rows, patch_loss_backward_kernel<pack(), T>, p);
+  });
 }
 
 #define INSTANCES(T)                                 \

@@ -1,12 +1,10 @@
 // Rows of a table on CUDA: a warp a row. Two warps never write one row: a warp whose index comes
 // again later leaves the row to the last of them, so that no order between warps is needed.
 #include "kernels/rows.h"
-#include "kernels/columns.h"
+#include "kernels/warp_rows.h"
 
 namespace autodidact {
 namespace {
-
-constexpr int kWarps = 8;
 
 // from null: NaN
 template <int N, class T>
@@ -21,7 +19,7 @@ __device__ __forceinline__ bool is_row(int64_t index, int64_t rows) {
 
 template <int N, class T>
 __global__ void gather_rows_kernel(GatherRows<T> p) {
-  const int64_t b = int64_t(blockIdx.x) * kWarps + threadIdx.y;
+  const int64_t b = row_of_warp();
   if (b >= p.count) return;
   const int64_t index = p.indices[b];
   copy_row<N>(p.y + b * p.dim, is_row(index, p.rows) ? p.x + index * p.dim : nullptr, p.dim);
@@ -29,7 +27,7 @@ __global__ void gather_rows_kernel(GatherRows<T> p) {
 
 template <int N, class T>
 __global__ void scatter_rows_kernel(ScatterRows<T> p) {
-  const int64_t b = int64_t(blockIdx.x) * kWarps + threadIdx.y;
+  const int64_t b = row_of_warp();
   if (b >= p.count) return;
   const int64_t index = p.indices[b];
   if (!is_row(index, p.rows)) return;
@@ -39,25 +37,20 @@ __global__ void scatter_rows_kernel(ScatterRows<T> p) {
   if (!__any_sync(~0u, again)) copy_row<N>(p.x + index * p.dim, p.y + b * p.dim, p.dim);
 }
 
-template <class P>
-void launch_rows(Cuda queue, P p, void (*kernel)(P)) {
-  launch(queue, unsigned(div_up(p.count, kWarps)), dim3(kWarpSize, kWarps), 0, kernel, p);
-}
-
 }  // namespace
 
 template <class T>
 void run(Cuda queue, GatherRows<T> p) {
-  if (p.count == 0) return;
-  choose_pack<kPack<T>>(p.dim % kPack<T> == 0 && aligned(p.y, p.x),
-                        [&](auto pack) { launch_rows(queue, p, gather_rows_kernel<pack(), T>); });
+  choose_pack<kPack<T>>(p.dim % kPack<T> == 0 && aligned(p.y, p.x), [&](auto pack) {
+    launch_warp_rows(queue, p.count, gather_rows_kernel<pack(), T>, p);
+  });
 }
 
 template <class T>
 void run(Cuda queue, ScatterRows<T> p) {
-  if (p.count == 0) return;
-  choose_pack<kPack<T>>(p.dim % kPack<T> == 0 && aligned(p.x, p.y),
-                        [&](auto pack) { launch_rows(queue, p, scatter_rows_kernel<pack(), T>); });
+  choose_pack<kPack<T>>(p.dim % kPack<T> == 0 && aligned(p.x, p.y), [&](auto pack) {
+    launch_warp_rows(queue, p.count, scatter_rows_kernel<pack(), T>, p);
+  });
 }
 
 #define INSTANCES(T)                      \

@@ -1,15 +1,9 @@
 // L2 normalisation of rows on CUDA: a warp a row, which is read twice, its second time from cache.
-#include "kernels/columns.h"
 #include "kernels/unit_rows.h"
+#include "kernels/warp_rows.h"
 
 namespace autodidact {
 namespace {
-
-constexpr int kWarps = 8;
-
-__device__ __forceinline__ int64_t row_of_warp() {
-  return int64_t(blockIdx.x) * kWarps + threadIdx.y;
-}
 
 template <int N, class T>
 __device__ __forceinline__ float warp_dot(const T* a, const T* b, int cols) {
@@ -50,26 +44,19 @@ __global__ void unit_rows_backward_kernel(UnitRowsBackward<T> p) {
   }
 }
 
-template <class P>
-void launch_rows(Cuda queue, P p, void (*kernel)(P)) {
-  launch(queue, unsigned(div_up(p.rows, kWarps)), dim3(kWarpSize, kWarps), 0, kernel, p);
-}
-
 }  // namespace
 
 template <class T>
 void run(Cuda queue, UnitRowsForward<T> p) {
-  if (p.rows == 0) return;
   choose_pack<kPack<T>>(p.cols % kPack<T> == 0 && aligned(p.y, p.x), [&](auto pack) {
-    launch_rows(queue, p, unit_rows_forward_kernel<pack(), T>);
+    launch_warp_rows(queue, p.rows, unit_rows_forward_kernel<pack(), T>, p);
   });
 }
 
 template <class T>
 void run(Cuda queue, UnitRowsBackward<T> p) {
-  if (p.rows == 0) return;
   choose_pack<kPack<T>>(p.cols % kPack<T> == 0 && aligned(p.dx, p.dy, p.y), [&](auto pack) {
-    launch_rows(queue, p, unit_rows_backward_kernel<pack(), T>);
+    launch_warp_rows(queue, p.rows, unit_rows_backward_kernel<pack(), T>, p);
   });
 }
 

@@ -20,7 +20,11 @@ Tensor Encoder::features(const Tensor& images) const {
   return pool(x);
 }
 
-Device Encoder::device() { return named_tensors(*this).front().tensor->device(); }
+Device Encoder::device() {
+  detail::Collect first;
+  visit_block(0, first);
+  return first.found.front().tensor->device();
+}
 
 namespace {
 

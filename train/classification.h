@@ -57,7 +57,6 @@ class Classification : public Method, public CapturableStep {
   bool uses_labels() const override { return rotation_ == Rotation::none; }
 
  private:
-  Device device() const { return model_.head.weight.device(); }
   ClassificationKeys keys_;
   std::vector<std::string> outputs_;
   Rotation rotation_;  // none: the labels are the data's; otherwise the turns are the labels

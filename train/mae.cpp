@@ -44,7 +44,7 @@ MaskedTraining::MaskedTraining(const MaskedKeys& keys, const DataFacts& data, Dt
 PatchMask MaskedTraining::mask(const Batch& batch, uint32_t epoch) {
   return draw_mask(batch.samples, model_.patches(),
                    kept_patches(model_.patches(), keys_.mask_ratio), seed_, uint32_t(Stream::mask),
-                   epoch, model_.encoder->device());
+                   epoch, device());
 }
 
 Tensor MaskedTraining::loss_of(const Tensor& images, const PatchMask& mask) const {
@@ -52,7 +52,7 @@ Tensor MaskedTraining::loss_of(const Tensor& images, const PatchMask& mask) cons
 }
 
 Tensor MaskedTraining::loss(const Batch& batch, Metrics& metrics) {
-  Tensor images = augment(batch, augmentation_, dtype_, model_.encoder->device()).x;
+  Tensor images = augment(batch, augmentation_, dtype_, device()).x;
   Tensor loss = loss_of(images, mask(batch, uint32_t(batch.epoch)));
   metrics = {{"loss", double(item<float>(loss))}};
   return loss;
@@ -66,7 +66,7 @@ Metrics MaskedTraining::evaluate(Loader& pictures, const std::function<bool()>& 
     if (stop()) return {};
     const Batch& batch = pictures.next();
     if (batch.count == 0) continue;  // all damaged
-    Tensor images = augment(batch, untouched, dtype_, model_.encoder->device()).x;
+    Tensor images = augment(batch, untouched, dtype_, device()).x;
     loss += double(item<float>(loss_of(images, mask(batch, 0)))) * batch.count;
     seen += batch.count;
   }

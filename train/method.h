@@ -70,6 +70,7 @@ class Method {
                              const std::string& /*folder*/) {}
   // What judging and predicting see.
   virtual Encoder& encoder() = 0;
+  Device device() { return encoder().device(); }
   virtual Tensor logits(const Tensor& images) const = 0;  // [N, outputs()], where there are any
   virtual Normalization normalization() const = 0;        // of untouched pictures
   // Everything that a checkpoint holds; what is no part of the network is method.*

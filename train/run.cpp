@@ -365,7 +365,6 @@ std::string outputs_fact(const std::vector<std::string>& names) {
 static LoadedMethod load(const std::string& path, bool untrained, int64_t seed, Device device,
                          int side_wanted) {
   LoadedMethod loaded;
-  loaded.device = device;
   std::string file = find_checkpoint(path);
   loaded.checkpoint = read_checkpoint(file);
   loaded.name = fact(loaded.checkpoint, "method", file);

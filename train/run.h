@@ -66,12 +66,11 @@ struct LoadedMethod {
   Recipe recipe;
   RunKeys keys;  // of the recipe
   Checkpoint checkpoint;
-  int side = 0;                 // of its pictures
-  bool untrained = false;       // its weights are initial ones instead of the checkpoint's
-  int64_t seed = 1;             // of its initial weights
-  int64_t samples = 0;          // of the split that it was trained on; 0: not known
-  Device device = Device::cpu;  // where its weights are
-  std::string notes;            // a line for people where positions were interpolated
+  int side = 0;            // of its pictures
+  bool untrained = false;  // its weights are initial ones instead of the checkpoint's
+  int64_t seed = 1;        // of its initial weights
+  int64_t samples = 0;     // of the split that it was trained on; 0: not known
+  std::string notes;       // a line for people where positions were interpolated
 };
 // path: a checkpoint or a run directory. side: of the pictures, where it is to be another than the
 // run's: positions are interpolated.

@@ -32,7 +32,6 @@ class JointTraining : public Method {
   const Augmentation& augmentation() const { return augmentation_; }  // of training, without turns
 
  private:
-  Device device() const { return network_.fc.weight.device(); }
   std::vector<std::string> outputs_;
   Rotation rotation_;
   Augmentation augmentation_;

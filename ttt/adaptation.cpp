@@ -184,7 +184,7 @@ class Run {
       r.frozen = r.adapted = recognised(
           [&](const uint8_t* images, int count, int side) {
             const Tensor x = normalize(images, count, side, loaded_.method->normalization(),
-                                       Dtype::f32, loaded_.device);
+                                       Dtype::f32, loaded_.method->device());
             return to_device(loaded_.method->logits(x), Device::cpu);
           },
           *pictures, loaded_.side, stop);

@@ -1,7 +1,7 @@
 // GEMM on emulated CUDA against the CPU: every transpose, both tiles, packs and single elements,
 // sizes below, at and above a tile's, k split over blocks. The kernel's own file is included, so
 // that the large tile runs on sizes that would not choose it.
-#include "device_check.h"
+#include "gemm_case.h"
 #include "kernels/gemm.cu"
 
 using namespace autodidact;
@@ -9,15 +9,7 @@ using namespace autodidact::test;
 
 namespace {
 
-struct Case {
-  int m, n, k;
-  int batch = 1;
-  int extra = 0;  // leading dimensions are larger by this much
-  double alpha = 1, beta = 0;
-  bool bias = false, relu = false;
-  bool large = false;
-};
-const Case kCases[] = {
+const GemmCase kCases[] = {
     {1, 1, 1},
     {1, 5, 3, 2, 0, -2},
     {7, 1, 40, 1, 3, 1, 0, true},
@@ -28,61 +20,25 @@ const Case kCases[] = {
     {9, 20, 0, 2, 0, 1, 0.5, true},          // the sum over nothing
     {5, 6, 0},
 };
-const Case kLarge[] = {{128, 128, 64, 1, 0, 1, 0, true, true, true},
-                       {131, 136, 72, 1, 0, 1, 0, false, false, true},
-                       {70, 133, 17, 1, 1, 1, -0.5, false, false, true}};
+const GemmCase kLarge[] = {
+    {128, 128, 64, 1, 0, 1, 0, true, true}, {131, 136, 72}, {70, 133, 17, 1, 1, 1, -0.5}};
 // Split: three parts and a short one; with every epilogue, batches and unused columns.
-const Case kSplit[] = {{3, 10, 1550, 1, 0, 1, 0, false, false},
-                       {8, 8, 1030, 2, 2, 0.125, 1, true, true}};
+const GemmCase kSplit[] = {{3, 10, 1550, 1, 0, 1, 0, false, false},
+                           {8, 8, 1030, 2, 2, 0.125, 1, true, true}};
 
-template <class T>
-const T* operand(auto& b, const Values& v, int k) {
-  return k == 0 ? nullptr : b.in(v);
+void check(const GemmCase& s, bool transpose_a, bool transpose_b, bool narrow) {
+  check_gemm(s, transpose_a, transpose_b, narrow, [](auto queue, auto gemm) { run(queue, gemm); });
 }
 
-// `narrow`: C is of the operands' type, else Acc<T>.
-void check(const Case& s, bool transpose_a, bool transpose_b, bool narrow) {
-  INFO("m ", s.m, " n ", s.n, " k ", s.k, " transposed ", transpose_a, transpose_b, " batch ",
-       s.batch, " extra ", s.extra, " narrow ", narrow);
-  const int64_t lda = (transpose_a ? s.m : s.k) + s.extra,
-                ldb = (transpose_b ? s.k : s.n) + s.extra;
-  const int64_t ldc = s.n + s.extra, size_a = (transpose_a ? s.k : s.m) * lda;
-  const int64_t size_b = (transpose_b ? s.n : s.k) * ldb, size_c = s.m * ldc;
-  const Values a = random_values(size_a * s.batch, 1), b = random_values(size_b * s.batch, 2);
-  const Values c = random_values(size_c * s.batch, 3), bias = random_values(s.n, 4);
-  auto kernel = [&]<template <class> class B, class T>(auto queue, B<T>& buffers) {
-    auto product = [&]<class Out>(Out* out) {
-      Gemm<T, Out> g{.c = out,
-                     .a = operand<T>(buffers, a, s.k),
-                     .b = operand<T>(buffers, b, s.k),
-                     .bias = s.bias ? buffers.in_acc(bias) : nullptr,
-                     .m = s.m,
-                     .n = s.n,
-                     .k = s.k,
-                     .lda = lda,
-                     .ldb = ldb,
-                     .ldc = ldc,
-                     .transpose_a = transpose_a,
-                     .transpose_b = transpose_b,
-                     .batch = s.batch,
-                     .stride_a = size_a,
-                     .stride_b = size_b,
-                     .stride_c = size_c,
-                     .alpha = Acc<T>(s.alpha),
-                     .beta = Acc<T>(s.beta),
-                     .relu = s.relu};
-      if constexpr (std::is_same_v<decltype(queue), Cuda>) {
-        if (s.large)
-          return gemm<LargeTile<T>>(
-              queue, g, cut_into<LargeTile<T>>(true, s.m, s.n, s.k, s.batch, false), nullptr);
-      }
-      run(queue, g);
-    };
-    if (narrow) product(s.beta != 0 ? buffers.update(c) : buffers.out(size_c * s.batch));
-    else product(s.beta != 0 ? buffers.update_acc(c) : buffers.out_acc(size_c * s.batch));
-  };
-  if (narrow) check_device_as<float>("gemm", kernel);
-  check_device_as<bf16>("gemm", kernel);
+// By the large tile, whatever would be chosen.
+void check_large(const GemmCase& s, bool transpose_a, bool transpose_b) {
+  check_gemm(
+      s, transpose_a, transpose_b, true, [&]<class Q, class T, class Out>(Q queue, Gemm<T, Out> g) {
+        if constexpr (std::is_same_v<Q, Cuda>)
+          gemm<LargeTile<T>>(queue, g, cut_into<LargeTile<T>>(true, s.m, s.n, s.k, s.batch, false),
+                             nullptr);
+        else run(queue, g);
+      });
 }
 
 }  // namespace
@@ -90,17 +46,17 @@ void check(const Case& s, bool transpose_a, bool transpose_b, bool narrow) {
 TEST_CASE("gemm.cu: as on the CPU, whatever is transposed") {
   for (bool transpose_a : {false, true})
     for (bool transpose_b : {false, true})
-      for (const Case& s : kCases) check(s, transpose_a, transpose_b, true);
+      for (const GemmCase& s : kCases) check(s, transpose_a, transpose_b, true);
 }
 
 TEST_CASE("gemm.cu: the large tile") {
   for (bool transpose_a : {false, true})
     for (bool transpose_b : {false, true})
-      for (const Case& s : kLarge) check(s, transpose_a, transpose_b, true);
+      for (const GemmCase& s : kLarge) check_large(s, transpose_a, transpose_b);
 }
 
 TEST_CASE("gemm.cu: a long k is split over blocks, the parts are added in order") {
-  for (const Case& s : kSplit) {
+  for (const GemmCase& s : kSplit) {
     CHECK(choose_cut<float>(s.m, s.n, s.k, s.batch, true).splits > 1);
     check(s, true, false, true);
     check(s, false, true, false);
@@ -108,7 +64,7 @@ TEST_CASE("gemm.cu: a long k is split over blocks, the parts are added in order"
 }
 
 TEST_CASE("gemm.cu: bf16 operands, float sums") {
-  for (const Case& s : kCases) check(s, s.m % 2 == 1, s.n % 2 == 1, false);
+  for (const GemmCase& s : kCases) check(s, s.m % 2 == 1, s.n % 2 == 1, false);
 }
 
 TEST_CASE("gemm.cu: how a product is cut") {

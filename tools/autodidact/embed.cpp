@@ -43,7 +43,7 @@ void run_embed(const Common& common, const Options& o) {
   const std::string protocol =
       fmt::format("{}; frozen features, block {}, {} numbers, maps averaged to {}x{}{}",
                   subject.what, o.block, dims, f.blocks[0].grid, f.blocks[0].grid, statistics);
-  auto object = result_object("embed", loaded.seed, device_name(loaded.device), protocol);
+  auto object = result_object("embed", loaded.seed, device_name(loaded.method->device()), protocol);
   object.update({{"subject", subject.what},
                  {"out", o.out},
                  {"pictures", f.samples.size()},

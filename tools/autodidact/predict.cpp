@@ -41,8 +41,8 @@ void run_predict(const Common& common, const Options& o) {
   Json results = Json::array();
   for (const std::string& path : o.images) {
     std::vector<uint8_t> pixels = square_pixels(path, loaded.side);
-    Tensor x =
-        normalize(pixels.data(), 1, loaded.side, subject.normalization, Dtype::f32, loaded.device);
+    Tensor x = normalize(pixels.data(), 1, loaded.side, subject.normalization, Dtype::f32,
+                         loaded.method->device());
     Tensor p = to_device(softmax(loaded.method->logits(x)), Device::cpu);
     const float* probability = ptr<float>(p);
     std::vector<size_t> order(outputs.size());
@@ -61,7 +61,8 @@ void run_predict(const Common& common, const Options& o) {
   }
   const std::string protocol = fmt::format("{}; central square resized to {}x{}; {}", subject.what,
                                            loaded.side, loaded.side, loaded.method->prediction());
-  Json object = result_object("predict", loaded.seed, device_name(loaded.device), protocol);
+  Json object =
+      result_object("predict", loaded.seed, device_name(loaded.method->device()), protocol);
   object["results"] = results;
   print_result(common, text + "protocol: " + protocol + "\n", object);
 }

@@ -151,7 +151,8 @@ void run_reconstruct(const Common& common, const Options& o) {
                                  subject.what, "reconstruction", e.masked,
                                  "mean of the visible pixels", e.mean, "harmonic fill", e.harmonic);
   if (linear) text += fmt::format("  {:<28} {:.5f}\n", "best linear guess", e.linear);
-  auto object = result_object("reconstruct", o.seed, device_name(loaded.device), protocol);
+  auto object =
+      result_object("reconstruct", o.seed, device_name(loaded.method->device()), protocol);
   object["masked_mse"] = e.masked;
   object["baseline_mean_mse"] = e.mean;
   object["baseline_harmonic_mse"] = e.harmonic;

@@ -36,8 +36,7 @@ class Contrastive : public Method {
   bool uses_labels() const override { return false; }
 
  protected:
-  Device device() const { return model_.encoder->device(); }
-  Tensor views(const Batch& batch, const std::vector<ViewOf>& rows) const {
+  Tensor views(const Batch& batch, const std::vector<ViewOf>& rows) {
     return render_views(batch, rows, views_, dtype_, device());
   }
   float temperature() const { return float(keys_.temperature); }

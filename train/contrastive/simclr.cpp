@@ -73,7 +73,7 @@ class SimClr : public Contrastive {
   }
 
  private:
-  Tensor embed(const Batch& batch, const std::vector<ViewOf>& rows) const {
+  Tensor embed(const Batch& batch, const std::vector<ViewOf>& rows) {
     return model_(views(batch, rows));
   }
 

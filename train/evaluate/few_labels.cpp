@@ -133,7 +133,7 @@ Finetune finetune(const LoadedMethod& pretrained, const std::string& checkpoint,
     request.method = "supervised", request.recipe = recipe;
     request.out = fmt::format("{}/{}-{}", options.out,
                               options.from_scratch ? "scratch" : "finetune", count.per_class);
-    request.existing = options.existing, request.device = pretrained.device;
+    request.existing = options.existing, request.device = pretrained.method->device();
     request.data = {
         subset(data.train, count.draws[0], fmt::format("{} labels a class", count.per_class)),
         data.test,

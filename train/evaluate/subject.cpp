@@ -25,7 +25,7 @@ Subject subject_of(LoadedMethod& loaded) {
           loaded.method->normalization(),
           loaded.side,
           loaded.keys.bad_cap,
-          loaded.device};
+          loaded.method->device()};
 }
 
 bool estimate_statistics(LoadedMethod& loaded, const Subject& subject, const DatasetPtr& pictures) {
