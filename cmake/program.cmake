@@ -30,6 +30,4 @@ target_compile_options(autodidact PRIVATE -O1)
 
 if(CUDA STREQUAL "EMULATED")
   target_compile_definitions(autodidact_train PRIVATE CUDA_EMULATED=1)
-  target_compile_options(autodidact_train PRIVATE -O1 -g0)   # tests alone run it: compiled in half the time
-  target_compile_options(autodidact PRIVATE -g0)
 endif()

@@ -9,13 +9,9 @@ namespace autodidact {
 namespace detail {
 // What the code inside may touch (tensor.h).
 struct Reach {
-#if defined(HAS_CUDA)
   Device before;
   explicit Reach(Device device) : before(std::exchange(reachable, device)) {}
   ~Reach() { reachable = before; }
-#else
-  explicit Reach(Device) {}
-#endif
 };
 }  // namespace detail
 

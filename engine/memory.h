@@ -21,7 +21,6 @@ void synchronize(Device device);  // waits for all that was asked of it
 // for both, graphs included.
 size_t memory_peak(Device device);
 
-#if defined(HAS_CUDA)
 Cuda cuda_queue();
 [[noreturn]] void launch_failed(const LaunchFailure& failure, const char* op);
 
@@ -35,6 +34,5 @@ class MemoryOfStep {
   MemoryOfStep& operator=(const MemoryOfStep&) = delete;
 };
 std::shared_ptr<Arena> new_cuda_arena();
-#endif
 
 }  // namespace autodidact

@@ -105,20 +105,16 @@ struct Tensor {
   void* data() const { return buffer ? static_cast<char*>(buffer->data) + offset : nullptr; }
 };
 
-#if defined(HAS_CUDA)
 // Whose memory the code that runs may touch: the CPU's, and inside of a dispatch its device's.
 inline thread_local Device reachable = Device::cpu;
-#endif
 
 // Typed pointer to a tensor's first element; null for an empty handle; an error if the dtype is
 // another one, or if the memory is not the running device's.
 template <class T>
 T* ptr(const Tensor& t) {
   if (!t.buffer) return nullptr;
-#if defined(HAS_CUDA)
   check(t.device() == reachable, "tensor on ", t.device(), " read by code that runs on ", reachable,
         ": copy it with to_device, or read one value with item");
-#endif
   check(t.dtype == dtype_of<std::remove_const_t<T>>, "tensor of ", t.dtype, " read as ",
         dtype_of<std::remove_const_t<T>>);
   return static_cast<T*>(t.data());

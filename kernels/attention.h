@@ -30,11 +30,9 @@ template <class T>
 void run(Cpu, AttentionForward<T>);
 template <class T>
 void run(Cpu, AttentionBackward<T>);
-#if defined(HAS_CUDA)
 template <class T>
 void run(Cuda, AttentionForward<T>);
 template <class T>
 void run(Cuda, AttentionBackward<T>);
-#endif
 
 }  // namespace autodidact

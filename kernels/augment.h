@@ -70,9 +70,7 @@ struct Augment {
 
 template <class T>
 void run(Cpu, Augment<T>);  // T: float, bf16, double
-#if defined(HAS_CUDA)
 template <class T>
 void run(Cuda, Augment<T>);
-#endif
 
 }  // namespace autodidact

@@ -62,13 +62,11 @@ template <class T>
 void run(Cpu, BatchNormInference<T>);
 template <class T>
 void run(Cpu, BatchNormBackward<T>);
-#if defined(HAS_CUDA)
 template <class T>
 void run(Cuda, BatchNormForward<T>);
 template <class T>
 void run(Cuda, BatchNormInference<T>);
 template <class T>
 void run(Cuda, BatchNormBackward<T>);
-#endif
 
 }  // namespace autodidact

@@ -50,13 +50,11 @@ template <class T>
 void run(Cpu, ConvBackwardData<T>);
 template <class T>
 void run(Cpu, ConvBackwardWeights<T>);
-#if defined(HAS_CUDA)
 template <class T>
 void run(Cuda, ConvForward<T>);
 template <class T>
 void run(Cuda, ConvBackwardData<T>);
 template <class T>  // needs a workspace: at most 8 MiB for dw, and what SumRows takes for dbias
 void run(Cuda, ConvBackwardWeights<T>);
-#endif
 
 }  // namespace autodidact

@@ -12,7 +12,6 @@
 #include <string>
 #include "kernels/platform.h"
 
-#if defined(HAS_CUDA)
 namespace autodidact {
 
 struct Workspace {
@@ -63,4 +62,3 @@ class DeviceScratch {
 #endif
 
 }  // namespace autodidact
-#endif

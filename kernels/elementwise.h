@@ -113,7 +113,6 @@ void run(Cpu, Accumulate<T>);
 template <class T>
 void run(Cpu, Fill<T>);
 void run(Cpu, Increment);
-#if defined(HAS_CUDA)
 template <class Op, class T>
 void run(Cuda, UnaryForward<Op, T>);
 template <class Op, class T>
@@ -135,6 +134,5 @@ void run(Cuda, Accumulate<T>);
 template <class T>
 void run(Cuda, Fill<T>);
 void run(Cuda, Increment);
-#endif
 
 }  // namespace autodidact

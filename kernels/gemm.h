@@ -25,10 +25,8 @@ struct Gemm {
 // <float>, <bf16>, <bf16, float> (weight gradients), <double>
 template <class T, class Out>
 void run(Cpu, Gemm<T, Out>);
-#if defined(HAS_CUDA)
 // Needs a workspace where k is long and C small: at most 8 MiB. Not for <double>.
 template <class T, class Out>
 void run(Cuda, Gemm<T, Out>);
-#endif
 
 }  // namespace autodidact

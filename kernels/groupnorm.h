@@ -38,11 +38,9 @@ template <class T>
 void run(Cpu, GroupNormForward<T>);
 template <class T>
 void run(Cpu, GroupNormBackward<T>);
-#if defined(HAS_CUDA)
 template <class T>
 void run(Cuda, GroupNormForward<T>);
 template <class T>
 void run(Cuda, GroupNormBackward<T>);
-#endif
 
 }  // namespace autodidact

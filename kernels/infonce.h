@@ -49,11 +49,9 @@ template <class T>
 void run(Cpu, InfoNce<T>);
 template <class T>
 void run(Cpu, Enqueue<T>);
-#if defined(HAS_CUDA)
 template <class T>
 void run(Cuda, InfoNce<T>);  // needs a workspace
 template <class T>
 void run(Cuda, Enqueue<T>);
-#endif
 
 }  // namespace autodidact

@@ -32,11 +32,9 @@ template <class T>
 void run(Cpu, LayerNormForward<T>);
 template <class T>
 void run(Cpu, LayerNormBackward<T>);
-#if defined(HAS_CUDA)
 template <class T>
 void run(Cuda, LayerNormForward<T>);
 template <class T>
 void run(Cuda, LayerNormBackward<T>);
-#endif
 
 }  // namespace autodidact

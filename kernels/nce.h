@@ -30,9 +30,7 @@ struct Nce {
 
 template <class T>
 void run(Cpu, Nce<T>);  // T: float, bf16, double
-#if defined(HAS_CUDA)
 template <class T>
 void run(Cuda, Nce<T>);  // needs a workspace: 16 bytes a row of v
-#endif
 
 }  // namespace autodidact

@@ -25,9 +25,7 @@ struct NtXent {
 
 template <class T>
 void run(Cpu, NtXent<T>);  // T: float, bf16, double
-#if defined(HAS_CUDA)
 template <class T>
 void run(Cuda, NtXent<T>);  // needs a workspace
-#endif
 
 }  // namespace autodidact

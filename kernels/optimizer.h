@@ -86,7 +86,6 @@ template <class T>
 void run(Cpu, AdamwUpdate<T>);
 template <class T>
 void run(Cpu, EmaUpdate<T>);
-#if defined(HAS_CUDA)
 template <class T>
 void run(Cuda, SgdUpdate<T>);
 template <class T>
@@ -95,6 +94,5 @@ template <class T>
 void run(Cuda, AdamwUpdate<T>);
 template <class T>
 void run(Cuda, EmaUpdate<T>);
-#endif
 
 }  // namespace autodidact

@@ -93,7 +93,6 @@ template <class T>
 void run(Cpu, PatchLossForward<T>);
 template <class T>
 void run(Cpu, PatchLossBackward<T>);
-#if defined(HAS_CUDA)
 void run(Cuda, DrawMask);
 template <class T>
 void run(Cuda, GatherPatches<T>);
@@ -103,6 +102,5 @@ template <class T>
 void run(Cuda, PatchLossForward<T>);
 template <class T>
 void run(Cuda, PatchLossBackward<T>);
-#endif
 
 }  // namespace autodidact

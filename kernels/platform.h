@@ -6,13 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-
-#if defined(HAS_CUDA)
 #include <stdexcept>
 #include <string>
 #include <vector>
-struct CUstream_st;
-#endif
 
 #if defined(__CUDACC__)
 #include <cuda_runtime.h>
@@ -31,12 +27,13 @@ struct CUstream_st;
 #define HD inline
 #endif
 
+struct CUstream_st;
+
 namespace autodidact {
 
-// Where a kernel runs: overload resolution on the queue picks the body; a kernel that does not
-// exist is a link error.
+// Where a kernel runs: overload resolution on the queue picks the body; one that this
+// build does not have is a link error.
 struct Cpu {};
-#if defined(HAS_CUDA)
 struct Workspace;
 struct Cuda {
   CUstream_st* stream = nullptr;   // a cudaStream_t; null in tests of kernels alone
@@ -59,7 +56,6 @@ struct LaunchNote {
   std::vector<unsigned char> arguments;
 };
 inline std::vector<LaunchNote>* launch_notes = nullptr;  // where launches are noted, if anywhere
-#endif
 
 #if defined(__CUDACC__)
 // The block's dynamic shared memory; its size is an argument of launch().

@@ -69,7 +69,6 @@ template <class T>
 void run(Cpu, GlobalAvgPoolForward<T>);
 template <class T>
 void run(Cpu, GlobalAvgPoolBackward<T>);
-#if defined(HAS_CUDA)
 template <class T>
 void run(Cuda, MaxPoolForward<T>);
 template <class T>
@@ -82,6 +81,5 @@ template <class T>
 void run(Cuda, GlobalAvgPoolForward<T>);
 template <class T>
 void run(Cuda, GlobalAvgPoolBackward<T>);
-#endif
 
 }  // namespace autodidact

@@ -67,7 +67,6 @@ template <class T>
 void run(Cpu, SpreadRows<T>);
 template <class T>
 void run(Cpu, SpreadCols<T>);
-#if defined(HAS_CUDA)
 template <class T>
 void run(Cuda, SumRows<T>);
 template <class T>
@@ -80,6 +79,5 @@ template <class T>
 void run(Cuda, SpreadRows<T>);
 template <class T>
 void run(Cuda, SpreadCols<T>);
-#endif
 
 }  // namespace autodidact

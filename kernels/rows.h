@@ -29,11 +29,9 @@ template <class T>
 void run(Cpu, GatherRows<T>);  // T: float, bf16, double
 template <class T>
 void run(Cpu, ScatterRows<T>);
-#if defined(HAS_CUDA)
 template <class T>
 void run(Cuda, GatherRows<T>);
 template <class T>
 void run(Cuda, ScatterRows<T>);
-#endif
 
 }  // namespace autodidact

@@ -39,13 +39,11 @@ template <class T>
 void run(Cpu, CopyColumns<T>);
 template <class T>
 void run(Cpu, PadColumns<T>);
-#if defined(HAS_CUDA)
 template <class T>
 void run(Cuda, Transpose<T>);
 template <class T>
 void run(Cuda, CopyColumns<T>);
 template <class T>
 void run(Cuda, PadColumns<T>);
-#endif
 
 }  // namespace autodidact

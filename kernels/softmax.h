@@ -81,7 +81,6 @@ template <class T>
 void run(Cpu, CrossEntropyForward<T>);
 template <class T>
 void run(Cpu, CrossEntropyBackward<T>);
-#if defined(HAS_CUDA)
 template <class T>
 void run(Cuda, SoftmaxForward<T>);
 template <class T>
@@ -94,6 +93,5 @@ template <class T>
 void run(Cuda, CrossEntropyForward<T>);
 template <class T>
 void run(Cuda, CrossEntropyBackward<T>);
-#endif
 
 }  // namespace autodidact

@@ -59,7 +59,6 @@ template <class T>
 void run(Cpu, Unshuffle<T>);
 template <class T>
 void run(Cpu, UnshuffleBackward<T>);
-#if defined(HAS_CUDA)
 template <class T>
 void run(Cuda, EmbedTokens<T>);
 template <class T>
@@ -68,6 +67,5 @@ template <class T>
 void run(Cuda, Unshuffle<T>);
 template <class T>
 void run(Cuda, UnshuffleBackward<T>);
-#endif
 
 }  // namespace autodidact

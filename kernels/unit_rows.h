@@ -27,11 +27,9 @@ template <class T>
 void run(Cpu, UnitRowsForward<T>);  // T: float, bf16, double
 template <class T>
 void run(Cpu, UnitRowsBackward<T>);
-#if defined(HAS_CUDA)
 template <class T>
 void run(Cuda, UnitRowsForward<T>);
 template <class T>
 void run(Cuda, UnitRowsBackward<T>);
-#endif
 
 }  // namespace autodidact

@@ -10,7 +10,6 @@ parts=("$@")
 log=$(mktemp -d); trap 'rm -rf "$log"' EXIT
 passed=0 failed=0 skipped=0
 failures=()
-seconds_at() { echo "== $1 ($(date +%H:%M:%S))"; }
 
 tally() {   # tally NAME STATUS LOG: adds a doctest program's counts; a program that died counts as one failure
   local counts
@@ -27,28 +26,45 @@ tally() {   # tally NAME STATUS LOG: adds a doctest program's counts; a program 
   grep -a '^SKIPPED: ' "$3"
 }
 
-doctests() {   # doctests NAME PROGRAM [VARIABLE=VALUE...]
-  local name=$1 program=$2; shift 2
-  seconds_at "$name"
-  env "$@" "$program" >"$log/out" 2>&1; local status=$?
-  [[ $status -eq 0 ]] || tail -n 60 "$log/out"
-  tally "$name" $status "$log/out"
+# Test programs run beside each other, one a core; each is judged when it ends, its lines together.
+running=()   # "KIND|NAME|LOG"; LOG.status appears when it ends
+start() {    # start KIND NAME COMMAND...
+  while [[ ${#running[@]} -ge $(nproc) ]]; do judge_ended; done
+  local out; out=$(mktemp -p "$log")
+  echo "== $2 ($(date +%H:%M:%S))"
+  { "${@:3}" >"$out" 2>&1; echo $? >"$out.status"; } &
+  running+=("$1|$2|$out")
 }
+judge_ended() {
+  local i kind name out
+  for i in "${!running[@]}"; do
+    IFS='|' read -r kind name out <<<"${running[i]}"
+    if [[ -s $out.status ]]; then unset "running[$i]"; "judge_$kind" "$name" "$(<"$out.status")" "$out"; return; fi
+  done
+  sleep 0.2
+}
+finish() { while [[ ${#running[@]} -gt 0 ]]; do judge_ended; done; }
 
-one() {   # one NAME COMMAND...: passes with exit 0, is skipped with 77; parts it skipped are named and counted
-  local name=$1; shift
-  seconds_at "$name"
-  "$@" >"$log/out" 2>&1; local status=$?
-  case $status in
-    0) passed=$((passed + 1)) skipped=$((skipped + $(grep -ac '^SKIPPED: ' "$log/out"))); grep -a '^SKIPPED: ' "$log/out" ;;
-    77) skipped=$((skipped + 1)); grep -a '^SKIPPED: ' "$log/out" || echo "SKIPPED: $name" ;;
-    *) failed=$((failed + 1)); failures+=("$name"); tail -n 40 "$log/out" ;;
+judge_doctest() {
+  [[ $2 -eq 0 ]] || { echo "== $1 failed"; tail -n 60 "$3"; }
+  tally "$@"
+}
+judge_script() {   # exit 0: passed, 77: skipped; the parts it skipped are named and counted
+  skipped=$((skipped + $(grep -ac '^SKIPPED: ' "$3")))
+  grep -a '^SKIPPED: ' "$3"
+  case $2 in
+    0) passed=$((passed + 1)) ;;
+    77) grep -aq '^SKIPPED: ' "$3" || { skipped=$((skipped + 1)); echo "SKIPPED: $1"; } ;;
+    *) failed=$((failed + 1)); failures+=("$1"); echo "== $1 failed"; tail -n 40 "$3" ;;
   esac
 }
+doctests() { start doctest "$1" env "${@:3}" "$2"; }   # doctests NAME PROGRAM [VARIABLE=VALUE...]
+one() { start script "$@"; }                           # one NAME COMMAND...
 
 build() {   # build PRESET "TARGET..." [cmake arguments]
   local preset=$1 target=$2; shift 2
-  seconds_at "build $preset"
+  finish   # no test waits for a core beside compilers
+  echo "== build $preset ($(date +%H:%M:%S))"
   { cmake --preset "$preset" "$@" && cmake --build --preset "$preset" --target $target; } >"$log/build" 2>&1 && return 0
   tail -n 40 "$log/build"
   failed=$((failed + 1)); failures+=("build $preset")
@@ -106,13 +122,13 @@ if wants cuda; then
     if build cuda kernel_report -DPROGRAM=OFF -DTESTS=ON -DCMAKE_CUDA_ARCHITECTURES=90-real; then
       one "tests/cuda/kernel_report.sh" bash tests/cuda/kernel_report.sh "$PWD/build/cuda/kernel_report"
       one "nvcc compiles every .cu; no spills, 16-byte accesses" tools/kernel-report
-      tail -n 1 "$log/out"
     fi
   else
     echo "SKIPPED: nvcc compiles every .cu: no CUDA toolkit"; skipped=$((skipped + 1))
   fi
 fi
 
+finish
 for name in "${failures[@]}"; do echo "FAILED: $name"; done
 echo "$passed passed, $failed failed, $skipped skipped"
 [[ $failed -eq 0 ]]
