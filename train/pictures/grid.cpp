@@ -7,7 +7,8 @@
 namespace autodidact {
 namespace {
 
-constexpr double kMargin = 18, kGap = 8, kCaption = 15, kRowHead = 110;
+constexpr double kMargin = 18, kGap = 8, kCaption = 15;
+constexpr double kMostRowHead = 220, kMostTitle = 720;  // what is longer ends in an ellipsis
 const TextStyle kTitle{15, kInk, Align::left, true}, kSubtitle{11, kFaint, Align::left, false},
     kHead{11, kInk, Align::centre, true}, kSmall{10, kInk, Align::centre, false};
 
@@ -45,15 +46,23 @@ void draw(const std::string& path, const ImageGrid& grid) {
   const bool captions =
       std::any_of(grid.cells.begin(), grid.cells.end(), [](auto& c) { return !c.caption.empty(); });
   const double step_x = side + kGap, step_y = side + kGap + (captions ? kCaption : 0);
-  const double left = kMargin + (grid.row_heads.empty() ? 0 : kRowHead);
+  TextStyle row_head = kHead;
+  row_head.align = Align::right;
+  Canvas ruler(1, 1, false);  // measures text before there is a size
+  double head_room = 0;
+  for (auto& head : grid.row_heads)
+    head_room = std::max(head_room, std::min(kMostRowHead, ruler.text_width(head, row_head) + 14));
+  const double left = kMargin + head_room;
   double top = kMargin;
   if (!grid.title.empty()) top += 22;
   if (!grid.subtitle.empty()) top += 18;
   if (!grid.column_heads.empty()) top += 20;
 
-  const double width = left + grid.columns * step_x - kGap + kMargin;
-  Canvas canvas(std::max(width, 240.0), top + rows * step_y - kGap + kMargin, is_svg(path));
-  const double room = std::max(width, 240.0) - 2 * kMargin;
+  const double text_room = std::min(
+      kMostTitle,
+      std::max(ruler.text_width(grid.title, kTitle), ruler.text_width(grid.subtitle, kSubtitle)));
+  const double room = std::max(left + grid.columns * step_x - kGap - kMargin, text_room);
+  Canvas canvas(room + 2 * kMargin, top + rows * step_y - kGap + kMargin, is_svg(path));
   double y = kMargin + 12;
   if (!grid.title.empty()) {
     canvas.text(kMargin, y, canvas.fitted(grid.title, room, kTitle), kTitle);
@@ -64,11 +73,9 @@ void draw(const std::string& path, const ImageGrid& grid) {
   for (size_t i = 0; i < grid.column_heads.size() && int(i) < grid.columns; ++i)
     canvas.text(left + double(i) * step_x + side / 2.0, top - 7,
                 canvas.fitted(grid.column_heads[i], step_x, kHead), kHead);
-  TextStyle row_head = kHead;
-  row_head.align = Align::right;
   for (size_t i = 0; i < grid.row_heads.size() && int(i) < rows; ++i)
     canvas.text(left - 10, top + double(i) * step_y + side / 2.0 + 4,
-                canvas.fitted(grid.row_heads[i], kRowHead - 14, row_head), row_head);
+                canvas.fitted(grid.row_heads[i], head_room - 10, row_head), row_head);
 
   for (size_t i = 0; i < grid.cells.size(); ++i) {
     const GridCell& cell = grid.cells[i];
