@@ -43,7 +43,8 @@ void dispatch(const Tensor& t, F&& f, const char* op = __builtin_FUNCTION()) {
           default:
             break;
         }
-        fail(ErrorKind::device, op, ": no kernels for ", t.dtype, " on ", t.device());
+        fail(t.device() == Device::cpu ? ErrorKind::failure : ErrorKind::device, op,
+             ": no kernels for ", t.dtype, " on ", t.device());
       },
       op);
 }

@@ -17,8 +17,15 @@ const S* structs(const Tensor& bytes) {
 
 }  // namespace
 
-Optimizer::Optimizer(Parameters& parameters, const OptimizerOptions& options)
-    : parameters_(parameters), options_(options), step_(zeros({}, Dtype::i64)) {
+Optimizer::Optimizer(Parameters& parameters, const OptimizerOptions& options,
+                     std::vector<float> lr_scales)
+    : parameters_(parameters),
+      options_(options),
+      lr_scales_(std::move(lr_scales)),
+      step_(zeros({}, Dtype::i64)) {
+  check(lr_scales_.empty() || lr_scales_.size() == parameters.segments().size(),
+        "optimizer: lr_scales must be one a segment, ", parameters.segments().size(), ", got ",
+        lr_scales_.size());
   const Tensor& w = parameters.value;
   auto state = [&] { return zeros(w.shape, w.dtype, w.device()); };
   check(!options.nesterov || options.momentum > 0, "optimizer: Nesterov needs a momentum");
@@ -57,7 +64,8 @@ void Optimizer::prepare_segments() {
     const Parameters::Segment& s = all[i];
     if (frozen[i]) continue;
     bool whole = s.role != Role::scalar || options_.decay_scalars;
-    segments.push_back({s.begin, s.begin + s.size, 1, whole ? options_.weight_decay : 0, whole});
+    segments.push_back({s.begin, s.begin + s.size, lr_scales_.empty() ? 1 : lr_scales_[i],
+                        whole ? options_.weight_decay : 0, whole});
   }
   segments_ = bytes_tensor(segments.data(), segments.size(), parameters_.value.device());
   segment_count_ = int(segments.size());

@@ -27,7 +27,9 @@ struct OptimizerOptions {
 
 class Optimizer {
  public:
-  Optimizer(Parameters& parameters, const OptimizerOptions& options);
+  // lr_scales: a factor of the learning rate for each of the parameters' segments; none: all 1.
+  Optimizer(Parameters& parameters, const OptimizerOptions& options,
+            std::vector<float> lr_scales = {});
 
   // One step with the gradients gathered since the last one. Parameters without a gradient count
   // as zero, frozen ones keep their values. Afterwards the next backward starts afresh; what
@@ -59,6 +61,7 @@ class Optimizer {
 
   Parameters& parameters_;
   OptimizerOptions options_;
+  std::vector<float> lr_scales_;
   Tensor velocity_, m_, v_, step_;
   Tensor step_values_, segments_;  // u8: a StepValues, and Segments of what is not frozen
   std::vector<bool> frozen_;       // when segments_ was written

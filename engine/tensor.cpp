@@ -104,12 +104,14 @@ void copy(Tensor& to, const Tensor& from) {
   if (to.dtype == from.dtype) {
     transfer(to.data(), to.device(), from.data(), from.device(), to.bytes());
   } else if (to.device() == from.device()) {
-    dispatch(to, [&]<class Queue, class To>(Queue, To) {
-      dispatch(from, [&]<class Same, class From>(Same queue, From) {
+    auto convert = [&]<class Queue, class To>(Queue, To) {
+      auto read = [&]<class Same, class From>(Same queue, From) {
         if constexpr (!std::is_same_v<To, From> && std::is_same_v<Queue, Same>)
           run(queue, Cast<To, From>{ptr<To>(to), ptr<const From>(from), to.size()});
-      });
-    });
+      };
+      dispatch(from, read, "copy");
+    };
+    dispatch(to, convert);
   } else {
     Tensor converted = cast(to_device(from, Device::cpu), to.dtype);
     transfer(to.data(), to.device(), converted.data(), Device::cpu, to.bytes());

@@ -180,8 +180,9 @@ void choose_channels(int dim, F f) {
   else if (dim <= 128) f(std::integral_constant<int, 4>{});
   else if (dim <= kMostDim) f(std::integral_constant<int, 8>{});
   else
-    throw std::runtime_error("attention: a head must have at most " + std::to_string(kMostDim) +
-                             " channels on CUDA, got " + std::to_string(dim));
+    throw LaunchFailure(-1, "attention",
+                        "a head must have at most " + std::to_string(kMostDim) +
+                            " channels on CUDA, got " + std::to_string(dim));
 }
 
 template <class P>

@@ -8,7 +8,6 @@
 //  - a queue without one, or one that is too small, is an error that says how much was needed.
 // Each family's header says how much its kernels take.
 #pragma once
-#include <stdexcept>
 #include <string>
 #include "kernels/platform.h"
 
@@ -35,9 +34,10 @@ class DeviceScratch {
     size_t all = (bytes_ + kScratchFence + kAlignment - 1) / kAlignment * kAlignment;
     size_t size = workspace_ ? workspace_->size : 0;
     if (all > size - before_)
-      throw std::runtime_error("scratch: the queue's workspace has " +
-                               std::to_string(size - before_) + " bytes left of " +
-                               std::to_string(size) + ", a kernel needs " + std::to_string(all));
+      throw LaunchFailure(-1, "scratch",
+                          "the queue's workspace has " + std::to_string(size - before_) +
+                              " bytes left of " + std::to_string(size) + ", a kernel needs " +
+                              std::to_string(all) + "; a smaller batch needs less");
     data_ = workspace_->memory + before_;
     workspace_->used += all;
     if (workspace_->used > workspace_->high_water) workspace_->high_water = workspace_->used;

@@ -49,8 +49,10 @@ template <class T>
 void run(Cpu, InfoNce<T>);
 template <class T>
 void run(Cpu, Enqueue<T>);
+// Needs a workspace (device_scratch.h): for dq batch x dim floats and at most 12 MiB more, and 16
+// bytes a row and run of the queue.
 template <class T>
-void run(Cuda, InfoNce<T>);  // needs a workspace
+void run(Cuda, InfoNce<T>);
 template <class T>
 void run(Cuda, Enqueue<T>);
 

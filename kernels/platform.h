@@ -1,7 +1,8 @@
 // The only file that knows which compiler is reading a kernel: nvcc, the host compiler with the
 // emulator (-DCUDA=EMULATED), or the host compiler alone. A .cu file uses launch() instead of
 // <<<>>> and shared<T>() instead of __shared__; with these two it is valid C++. (mma.h,
-// async_copy.h and whole_store.h know it too: their instructions have emulated twins.)
+// async_copy.h and whole_store.h know it too: their instructions have emulated twins; and
+// vendor/library.cpp: where the libraries come from.)
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -1,4 +1,5 @@
 #include "models/encoder.h"
+#include <algorithm>
 #include "models/nin.h"
 #include "models/resnet.h"
 #include "models/resnet26.h"
@@ -46,6 +47,13 @@ int groups_of(const EncoderOptions& o, bool group_norm_is_own) {
   return group ? o.groups : 0;
 }
 
+// GroupNorm needs its groups to divide the channels of every stage: multiples of the first's.
+void refuse_width(const EncoderOptions& o, int channels, int groups) {
+  if (groups && channels % groups != 0)
+    fail(ErrorKind::usage, "encoder: groups must divide the ", channels, " channels of ", o.name,
+         "'s first stage (width), got ", groups);
+}
+
 void refuse_tokens(const EncoderOptions& o) {
   const EncoderOptions none;
   if (o.patch != none.patch || o.depth || o.heads || o.pool != none.pool ||
@@ -57,12 +65,16 @@ void refuse_tokens(const EncoderOptions& o) {
 template <class Block, int... kDepths>
 std::unique_ptr<Encoder> resnet(const EncoderOptions& o, Rng& rng) {
   refuse_tokens(o);
-  return std::make_unique<ResNet<Block>>(std::array{kDepths...}, o.width ? o.width : 64,
-                                         o.imagenet_stem, groups_of(o, false), rng);
+  const int width = o.width ? o.width : 64, groups = groups_of(o, false);
+  refuse_width(o, width, groups);
+  return std::make_unique<ResNet<Block>>(std::array{kDepths...}, width, o.imagenet_stem, groups,
+                                         rng);
 }
 std::unique_ptr<Encoder> resnet26(const EncoderOptions& o, Rng& rng) {
   refuse_stem(o), refuse_tokens(o);
-  return std::make_unique<ResNet26>(o.width ? o.width : 16, groups_of(o, true), rng);
+  const int width = o.width ? o.width : 16, groups = groups_of(o, true);
+  refuse_width(o, std::min(width, 16), groups), refuse_width(o, width, groups);
+  return std::make_unique<ResNet26>(width, groups, rng);
 }
 template <int kBlocks>
 std::unique_ptr<Encoder> nin(const EncoderOptions& o, Rng& rng) {

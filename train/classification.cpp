@@ -6,9 +6,9 @@ namespace autodidact {
 void ModelKeys::visit(Keys& k) {
   int64_t width = encoder.width, groups = encoder.groups;
   int64_t patch = encoder.patch, depth = encoder.depth, heads = encoder.heads;
-  k("model", encoder.name,
-    "resnet18, resnet34, resnet50, resnet26 (TTT), nin3, nin4, nin5 (RotNet), vit_tiny, vit_small, "
-    "vit_base, vit_large, vit_huge");
+  std::string known;
+  for (const std::string& name : encoder_names()) known += (known.empty() ? "" : ", ") + name;
+  k("model", encoder.name, known.c_str());
   k("width", width, "channels of the first stage, or of a token; 0: the paper's", 0, 4096);
   k("norm", encoder.norm, "own: GroupNorm in resnet26, BatchNorm in the other ResNets and NIN",
     {"own", "batch", "group"});

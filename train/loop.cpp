@@ -21,6 +21,9 @@ void LoopKeys::visit(Keys& k) {
   k("nesterov", nesterov, "Nesterov's momentum");
   k("weight_decay", weight_decay, "L2 for sgd and lars, decoupled for adamw", 0.0, 10.0);
   k("decay_scalars", decay_scalars, "weight decay on biases and norm parameters too");
+  k("layer_decay", layer_decay,
+    "factor of the learning rate for each block of the encoder that a block lies before the head",
+    0.0, 1.0);
   k("schedule", schedule, "of the learning rate", {"constant", "cosine", "step"});
   k("warmup_epochs", warmup_epochs, "epochs of linear rise from zero", 0.0, 1000.0);
   k("milestones", milestones,

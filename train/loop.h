@@ -15,7 +15,7 @@ struct LoopKeys {
   int64_t epochs = 10, batch_size = 128;
   std::string optimizer = "sgd", schedule = "cosine";
   double learning_rate = 0.1, momentum = 0.9, beta2 = 0.999, weight_decay = 5e-4,
-         decay_factor = 0.1, warmup_epochs = 0;
+         decay_factor = 0.1, warmup_epochs = 0, layer_decay = 1;
   bool nesterov = true, decay_scalars = true;
   std::vector<int64_t> milestones;  // epochs
   int64_t log_every = 50;           // steps

@@ -25,6 +25,7 @@ struct DataFacts {
   uint64_t seed = 1;                 // of initial weights and augmentation
   int64_t samples = 0;               // of the training split: rows of a memory bank
   DatasetPtr train = {};             // the training split; null where a checkpoint is judged
+  double bad_cap = 0.01;             // damaged pictures that may be left out of what judges
 };
 
 // What a method may hold on to in a run, from before the first step or the resumed one.

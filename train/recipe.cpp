@@ -170,11 +170,21 @@ void Recipe::check_all_known() const {
     }
 }
 
+std::string Recipe::completed(std::string resolved) const {
+  try {
+    const Recipe then = parse(resolved, "saved");
+    for (auto& [key, initial] : initial_)
+      if (!then.has(key)) resolved += key + " = " + initial + "\n";
+  } catch (const Error&) {}  // recipe_differences will say what is wrong with it
+  return resolved;
+}
+
 template <class T>
-const T* Recipe::Reader::find(const char* name, const char* type) {
+const T* Recipe::Reader::find(const char* name, const T& initial, const char* type) {
   check(std::find(recipe_.known_.begin(), recipe_.known_.end(), name) == recipe_.known_.end(),
         "recipe: the key ", name, " is declared twice");
   recipe_.known_.push_back(name);
+  recipe_.initial_[name] = text_of(initial);
   auto found = recipe_.values_.find(name);
   if (found == recipe_.values_.end()) return nullptr;
   if constexpr (std::is_same_v<T, std::string>)
@@ -193,7 +203,7 @@ void Recipe::Reader::resolve(const char* name, const std::string& value, const c
 
 void Recipe::Reader::operator()(const char* name, int64_t& v, const char* meaning, int64_t least,
                                 int64_t most) {
-  if (auto given = find<int64_t>(name, "an integer")) v = *given;
+  if (auto given = find<int64_t>(name, v, "an integer")) v = *given;
   if (v < least || v > most)
     fail(ErrorKind::usage, "recipe: ", name, " must be from ", least, " to ", most, ", got ", v);
   resolve(name, text_of(v), meaning);
@@ -204,20 +214,20 @@ void Recipe::Reader::operator()(const char* name, double& v, const char* meaning
   // 1 is as good as 1.0.
   if (auto it = recipe_.values_.find(name); it != recipe_.values_.end())
     if (auto whole = std::get_if<int64_t>(&it->second.value)) it->second.value = double(*whole);
-  if (auto given = find<double>(name, "a number")) v = *given;
+  if (auto given = find<double>(name, v, "a number")) v = *given;
   if (!(v >= least && v <= most))
     fail(ErrorKind::usage, "recipe: ", name, " must be from ", least, " to ", most, ", got ", v);
   resolve(name, text_of(v), meaning);
 }
 
 void Recipe::Reader::operator()(const char* name, bool& v, const char* meaning) {
-  if (auto given = find<bool>(name, "true or false")) v = *given;
+  if (auto given = find<bool>(name, v, "true or false")) v = *given;
   resolve(name, text_of(v), meaning);
 }
 
 void Recipe::Reader::operator()(const char* name, std::string& v, const char* meaning,
                                 std::initializer_list<const char*> choices) {
-  if (auto given = find<std::string>(name, "a text")) v = *given;
+  if (auto given = find<std::string>(name, v, "a text")) v = *given;
   if (choices.size() && std::find(choices.begin(), choices.end(), v) == choices.end()) {
     std::string list;
     for (const char* c : choices) list += (list.empty() ? "" : ", ") + std::string(c);
@@ -227,7 +237,7 @@ void Recipe::Reader::operator()(const char* name, std::string& v, const char* me
 }
 
 void Recipe::Reader::operator()(const char* name, std::vector<int64_t>& v, const char* meaning) {
-  if (auto given = find<std::vector<int64_t>>(name, "a list of integers")) v = *given;
+  if (auto given = find<std::vector<int64_t>>(name, v, "a list of integers")) v = *given;
   resolve(name, text_of(v), meaning);
 }
 

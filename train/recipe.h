@@ -76,6 +76,9 @@ class Recipe {
   void check_all_known() const;
   // Every key that was read with its value and meaning, as TOML: reading it gives the same options.
   std::string resolved() const { return resolved_; }
+  // A resolved recipe of an earlier program, and this one's initial values for the keys that it
+  // lacks: a new key's initial value must mean what was done before there was the key.
+  std::string completed(std::string resolved) const;
 
  private:
   struct Given {
@@ -95,7 +98,7 @@ class Recipe {
 
    private:
     template <class T>
-    const T* find(const char* name, const char* type);
+    const T* find(const char* name, const T& initial, const char* type);
     void resolve(const char* name, const std::string& value, const char* meaning);
     Recipe& recipe_;
   };
@@ -121,6 +124,7 @@ class Recipe {
 
   std::map<std::string, Given> values_;
   std::vector<std::string> known_;
+  std::map<std::string, std::string> initial_;  // the values of known_ before they were read
   std::string resolved_;
 };
 

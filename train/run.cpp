@@ -11,6 +11,7 @@
 #include "train/classification.h"
 #include "train/data/names.h"
 #include "train/data/splits.h"
+#include "train/layer_decay.h"
 #include "train/metrics.h"
 
 namespace autodidact {
@@ -131,10 +132,10 @@ struct Assembly {
     data = request.data.train ? request.data : open_run_data(keys);
     if (!taken.empty() && !last)
       data.notes = "taken from " + file + ": " + taken + "\n" + data.notes;
-    method = make_method(
-        request.method, recipe,
-        {data.side, data.train->classes(), uint64_t(keys.seed), data.train->size(), data.train},
-        dtype_of_name(keys.dtype));
+    method = make_method(request.method, recipe,
+                         {data.side, data.train->classes(), uint64_t(keys.seed), data.train->size(),
+                          data.train, keys.bad_cap},
+                         dtype_of_name(keys.dtype));
     recipe.check_all_known();
     if (method->uses_labels()) {
       data.train = labelled(data.train, data.notes);
@@ -147,7 +148,9 @@ struct Assembly {
       parameters.freeze();
       for (const std::string& head : method->heads()) parameters.thaw(head);
     }
-    optimizer = std::make_unique<Optimizer>(parameters, loop.optimizer_options());
+    optimizer =
+        std::make_unique<Optimizer>(parameters, loop.optimizer_options(),
+                                    layer_scales(method->encoder(), parameters, loop.layer_decay));
     if (loop.batch_size > data.train->size())
       fail(ErrorKind::usage, "train: batch_size must be at most the ", data.train->size(),
            " training pictures, got ", loop.batch_size);
@@ -177,7 +180,7 @@ struct Assembly {
                return named.first == module || named.first.rfind(module + ".", 0) == 0;
              });
     });
-    heads.insert(heads.end(), {"fc_norm", "method"});
+    heads.insert(heads.end(), {"norm", "fc_norm", "method"});
     fit_positions(named_tensors(method->encoder()), start.file, data.notes);
     try {
       // `head`: the self-supervised branch of a Y network; `method`: what a method keeps
@@ -281,6 +284,7 @@ RunResult train_run(const RunRequest& request, Progress& progress) {
   BadFileList bad(run.file("bad_files.txt"));
   auto found = [&](const BadFile& b) { bad.add(b); };
   Assembly a(request, last ? &*last : nullptr, found);
+  if (last) last->facts["recipe"] = a.recipe.completed(fact(*last, "recipe", request.out));
   a.method->begin({a.parameters, *a.optimizer, a.loop.batch_size,
                    [&](const std::string& message) { progress.say(message); }});
   progress.log_to(run.file("log.txt"));

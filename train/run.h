@@ -56,7 +56,7 @@ struct DryRun {
   std::string resolved;          // the recipe
   int64_t seed = 1;
 };
-// What train_run would do; nothing is written.
+// What train_run would do; nothing is written but the tape that graph_file asks for.
 DryRun dry_run(const RunRequest& request);
 
 // A trained method again, from its checkpoint: the recipe inside says how to build it.

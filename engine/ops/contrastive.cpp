@@ -88,11 +88,13 @@ Tensor infonce(const Tensor& q, const Tensor& k, const Tensor& queue, float temp
 
 Tensor nonparametric_softmax(const Tensor& v, const Tensor& bank, const Tensor& indices,
                              float temperature, bool unit, Tensor* rank) {
+  check_dtypes("nonparametric_softmax", v, {{"bank", bank, v.dtype}}, "v");
   check_rows("nonparametric_softmax", "v", v);
   check(bank.shape.rank() == 2 && bank.shape[0] > 0 && bank.shape[1] == v.shape[1],
         "nonparametric_softmax: bank must be [N, ", v.shape[1], "], got ", bank.shape);
-  check(!bank.node && bank.dtype == v.dtype,
-        "nonparametric_softmax: bank must be of v's dtype and gets no gradient: detach it");
+  check(!bank.node, "nonparametric_softmax: bank gets no gradient: detach it");
+  check(indices.shape == Shape{v.shape[0]}, "nonparametric_softmax: indices must be ",
+        Shape{v.shape[0]}, ", got ", indices.shape);
   check_temperature("nonparametric_softmax", temperature);
   return compare("nonparametric_softmax", v, gather_rows(bank, indices), bank, temperature, unit,
                  true, rank);

@@ -32,8 +32,10 @@ class Loaded {
                               const std::string& name, const std::string& text);
 
 // The major versions in the files' names are those of the headers that this is compiled with.
+#define TEXT(macro) TEXT_OF(macro)
+#define TEXT_OF(tokens) #tokens
 struct CublasLt : Loaded {
-  CublasLt() : Loaded("libcublasLt.so.13") {}
+  CublasLt() : Loaded("libcublasLt.so." TEXT(CUBLAS_VER_MAJOR)) {}
 #define FUNCTION(member, name) decltype(::name)* member = function<decltype(::name)>(#name)
   FUNCTION(version, cublasLtGetVersion);
   FUNCTION(status_name, cublasLtGetStatusName);
@@ -60,7 +62,9 @@ struct CublasLt : Loaded {
 };
 
 struct Cudnn : Loaded {
-  Cudnn() : Loaded("libcudnn.so.9") {}
+  Cudnn() : Loaded("libcudnn.so." TEXT(CUDNN_MAJOR)) {}
+#undef TEXT
+#undef TEXT_OF
   FUNCTION(version, cudnnGetVersion);
   FUNCTION(status_name, cudnnGetErrorString);
   FUNCTION(last_error, cudnnGetLastErrorString);

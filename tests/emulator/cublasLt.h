@@ -5,6 +5,8 @@
 #include <cstdint>
 #include "cuda_runtime_api.h"
 
+#define CUBLAS_VER_MAJOR 13
+
 enum cudaDataType_t { CUDA_R_32F = 0, CUDA_R_16BF = 14 };
 enum cublasStatus_t {
   CUBLAS_STATUS_SUCCESS = 0,

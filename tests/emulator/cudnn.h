@@ -5,6 +5,8 @@
 #include <cstdint>
 #include "cuda_runtime_api.h"
 
+#define CUDNN_MAJOR 9
+
 using cudnnHandle_t = struct cudnnContext*;
 using cudnnBackendDescriptor_t = void*;
 

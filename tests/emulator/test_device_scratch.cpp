@@ -45,9 +45,11 @@ TEST_CASE("device scratch: a queue without enough of it says how much is needed"
   Workspace workspace{memory, sizeof memory};
   CHECK(message({nullptr, &workspace}, 1000) == "");
   CHECK(message({nullptr, &workspace}, 2048) ==
-        "scratch: the queue's workspace has 8192 bytes left of 8192, a kernel needs 8448");
+        "scratch: the queue's workspace has 8192 bytes left of 8192, a kernel needs 8448; a "
+        "smaller batch needs less");
   CHECK(message({}, 1) ==
-        "scratch: the queue's workspace has 0 bytes left of 0, a kernel needs 512");
+        "scratch: the queue's workspace has 0 bytes left of 0, a kernel needs 512; a smaller batch "
+        "needs less");
   CHECK(message({}, 0) == "");
   CHECK(workspace.used == 0);
 }

@@ -203,6 +203,12 @@ OpFamily contrastive_cases() {
              return nonparametric_softmax(v[0], detach(v[1]), indices_for(3, 90), 0.1f);
            },
            "gather_rows: indices must be below 9, got 12"},
+          {"nonparametric_softmax",
+           {{4, 4}, {9, 4}},
+           [](auto& v) {
+             return nonparametric_softmax(v[0], detach(v[1]), indices_for(2, 9), 0.1f);
+           },
+           "nonparametric_softmax: indices must be [4], got [2]"},
           {"noise_contrast",
            {{2, 4}, {9, 4}},
            [](auto& v) {

@@ -136,6 +136,22 @@ TEST_CASE("optimizer: frozen parameters keep every bit, missing gradients count 
     CHECK(numbers(s.toy.weight)[i] == doctest::Approx(weight[i] * (1 - 0.5 * 0.1)));
 }
 
+TEST_CASE("optimizer: each parameter's own factor of the learning rate") {
+  for (Rule rule : {Rule::sgd, Rule::adamw}) {
+    Setup plain(Dtype::f64), scaled(Dtype::f64);
+    const std::vector<double> before = numbers(plain.toy.weight), bias = numbers(plain.toy.bias);
+    Optimizer whole(plain.parameters, {.rule = rule, .weight_decay = 0.1f});
+    Optimizer part(scaled.parameters, {.rule = rule, .weight_decay = 0.1f}, {0.25f, 0});
+    for (Setup* s : {&plain, &scaled}) s->draw_gradients();
+    whole.update(0.1), part.update(0.1);
+    const std::vector<double> full = numbers(plain.toy.weight), less = numbers(scaled.toy.weight);
+    for (size_t i = 0; i < before.size(); ++i)
+      CHECK(less[i] - before[i] == doctest::Approx(0.25 * (full[i] - before[i])).epsilon(1e-6));
+    CHECK(numbers(scaled.toy.bias) == bias);
+    CHECK_THROWS_AS(Optimizer(plain.parameters, {}, {1}), Error);
+  }
+}
+
 TEST_CASE("optimizer: the average is taken after the step, in the same pass") {
   for (Rule rule : {Rule::sgd, Rule::adamw}) {
     Setup s(Dtype::f32);

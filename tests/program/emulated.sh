@@ -34,9 +34,9 @@ for command in "embed --data $work/x.npy,$work/y.npy --out"; do
   [[ $(wc -l <"$work/emulated.csv") -eq 81 ]] || complain "embed wrote $(wc -l <"$work/emulated.csv") lines"
 done
 
-# Every other method, four steps: its losses, and that nothing of it reads the GPU's memory from the host.
-"$program" data export world:train --count 16 --out "$work/few-x.npy,$work/few-y.npy" >/dev/null || exit 1
-few=(--data "$work/few-x.npy,$work/few-y.npy" --set image_size=8 --set batch_size=4 --set epochs=1 --set log_every=1
+# Every other method, four steps and a look at the test split: its losses, and that nothing of it reads the GPU's memory
+# from the host.
+few=(--data world --set train_size=16 --set test_size=8 --set image_size=8 --set batch_size=4 --set epochs=1 --set log_every=1
      --set learning_rate=0.01 -q)
 network=(--set model=resnet26 --set width=2 --set groups=0)
 trains() {   # trains METHOD SETTINGS...
@@ -53,7 +53,7 @@ trains npid "${network[@]}" --set dim=8
 trains npid "${network[@]}" --set dim=8 --set negatives=5 --set proximal=1
 trains ttt "${network[@]}"
 for device in cpu emulated; do
-  runs 0 "" adapt --checkpoint "$work/ttt-cpu" --data "$work/few-x.npy,$work/few-y.npy" --mode online --samples 2 --copies 4 \
+  runs 0 "" adapt --checkpoint "$work/ttt-cpu" --data world:test --mode online --samples 2 --copies 4 \
        --batch 2 --device $device --out "$work/adapt-$device" -q
 done
 cmp -s <(sed -E 's/"(seconds|first_loss|last_loss)": [^,}]*//g' "$work/adapt-cpu/metrics.jsonl") \

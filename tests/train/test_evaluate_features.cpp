@@ -42,7 +42,9 @@ DatasetPtr quadrants(int n, uint64_t seed, int wrong_by = 0) {
   return from_memory(s, "quadrants");
 }
 
-Subject pixels_subject(const Pixels& encoder) { return {"pixels", &encoder, {}, 4}; }
+Subject pixels_subject(const Pixels& encoder) {
+  return {"pixels", &encoder, {}, 4, Device::cpu, 0.01};
+}
 
 std::string text_of(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -144,7 +146,7 @@ TEST_CASE("an untrained network's BatchNorm statistics are those of training dat
   s.side = 8, s.classes = {"grey"}, s.labels.assign(4, 0);
   s.images.assign(4 * 8 * 8 * 3, 200);
   DatasetPtr data = from_memory(s, "grey");
-  const Subject subject{"untrained", encoder.get(), {}, 8};
+  const Subject subject{"untrained", encoder.get(), {}, 8, Device::cpu, 0.01};
   REQUIRE(estimate_batch_statistics(*encoder, subject, data, 1));
   // The input of layer1.0.bn1 is conv1 of the pictures; 0.9^64 of the initial 0 remains.
   Tensor x = encoder->block(0, normalize(data->pixels(0), 1, 8, {}, Dtype::f32));

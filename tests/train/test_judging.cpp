@@ -143,7 +143,7 @@ TEST_CASE("damaged pictures have no row in features, and the others keep theirs"
   Rng rng(1);
   auto encoder = make_encoder({.name = "resnet26", .width = 8, .groups = 4}, rng);
   set_training(*encoder, false);
-  const Subject subject{"tiny", encoder.get(), {}, 8};
+  const Subject subject{"tiny", encoder.get(), {}, 8, Device::cpu, 0.01};
   DatasetPtr data = open_dataset(f.path());
   for (const DatasetPtr& d : {data, in_memory(data, 8)}) {
     Features features = features_of(subject, d, {kPooled}, {});

@@ -109,6 +109,17 @@ TEST_CASE("recipe: differences are named key by key") {
         "a: 1 then, 2 now\nc: 0.1 then, none now\nd: none then, [1, 2] now\n");
 }
 
+TEST_CASE("recipe: one of an earlier program is read with this one's initial values") {
+  Recipe recipe = Recipe::parse("learning_rate = 0.3\n", "r");
+  read(recipe);
+  std::string earlier = "learning_rate = 0.3\n";
+  CHECK(recipe_differences(recipe.completed(earlier), recipe.resolved()) == "");
+  earlier = "learning_rate = 0.2\n";
+  CHECK(recipe_differences(recipe.completed(earlier), recipe.resolved()) ==
+        "learning_rate: 0.2 then, 0.3 now\n");
+  CHECK(recipe.completed("no recipe") == "no recipe");
+}
+
 TEST_CASE("recipe: errors name the key, what was given and what is near") {
   struct Case {
     std::string toml;

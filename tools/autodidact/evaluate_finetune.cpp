@@ -67,9 +67,10 @@ void add_finetune(CLI::App& evaluate, Common& common) {
   c->add_option("--images", o->finetune.images, "pictures seen by each of these runs")
       ->check(CLI::Range(1, 1000000000))
       ->capture_default_str();
-  c->add_option("--learning-rate", o->finetune.learning_rate, "of these runs")
-      ->check(positive_number())
-      ->capture_default_str();
+  c->add_option("--learning-rate", o->finetune.learning_rate,
+                "of these runs (default: 0.05 by SGD; of a Vision Transformer 0.001 by AdamW)")
+      ->check(positive_number());
+  c->add_option("--set", o->finetune.set, "key=value over these runs' recipes")->take_all();
   c->callback([o, &common] { run_finetune(common, *o); });
 }
 

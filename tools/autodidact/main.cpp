@@ -9,6 +9,7 @@
 #include "engine/check.h"
 #include "kernels/cpu_class.h"
 #include "kernels/parallel.h"
+#include "kernels/vendor/vendor.h"
 #include "kernels/winograd.h"
 #include "tools/autodidact/command.h"
 #include "tools/autodidact/command_line.h"
@@ -36,7 +37,10 @@ void add_common(CLI::App& command, Common& common) {
     set_winograd(common.winograd == "on");
     try {
       cpu_class();
-    } catch (const std::runtime_error& e) {  // what AUTODIDACT_ISA says is the user's
+#if defined(HAS_VENDOR)
+      vendor::mode();
+#endif
+    } catch (const std::runtime_error& e) {  // what AUTODIDACT_ISA or .._VENDOR says is the user's
       fail(ErrorKind::usage, e.what());
     }
   });

@@ -109,7 +109,8 @@ void Contrastive::add_knn(Metrics& metrics, const Tensor& features,
   auto chosen =
       permutation(data_.train->size(), data_.seed, Stream::subset, uint32_t(Choice::judge));
   chosen.resize(size_t(n));
-  const Subject subject{"", model_.encoder.get(), views_.normalization, data_.side};
+  const Subject subject{"",         model_.encoder.get(),     views_.normalization,
+                        data_.side, model_.encoder->device(), data_.bad_cap};
   Features bank =
       features_of(subject, subset(data_.train, chosen, "of the nearest neighbours"), {kPooled}, {});
   const int k = int(std::min<int64_t>(keys_.knn_k, int64_t(bank.labels.size())));

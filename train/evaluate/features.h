@@ -13,9 +13,9 @@ struct Subject {
   std::string what;  // for people: "rotation, step 2340 of runs/a", "untrained resnet26"
   const Encoder* encoder = nullptr;
   Normalization normalization;
-  int side = 0;                 // of the pictures it takes
-  double bad_cap = 0.01;        // damaged pictures that are left out, as a part of a data set
-  Device device = Device::cpu;  // of its weights
+  int side = 0;    // of the pictures it takes
+  Device device;   // of its weights
+  double bad_cap;  // damaged pictures that are left out, as a part of a data set
 };
 
 // The name of the encoder's pooled output, which heads are put on, beside those of its blocks.

@@ -91,6 +91,27 @@ FewLabelProbe few_label_probe(SplitFeatures& features, int classes, const Labell
   return result;
 }
 
+// How the whole network is trained: SGD for convolutions, and for a Vision Transformer AdamW with
+// the masked autoencoder's decay of rates (He et al. 2022, table 9), which from scratch has no
+// meaning.
+static std::string set_optimizer(Recipe& recipe, const FinetuneOptions& options, int64_t epochs) {
+  const Recipe::Value* model = recipe.find("model");
+  const bool transformer = model && std::get<std::string>(*model).rfind("vit_", 0) == 0;
+  const double rate = options.learning_rate ? options.learning_rate : transformer ? 1e-3 : 0.05;
+  recipe.set("learning_rate", rate);
+  if (!transformer) return fmt::format("SGD, Nesterov momentum 0.9, cosine from {:g}", rate);
+  const double layer_decay = options.from_scratch ? 1 : 0.75, warmup = double(epochs) / 20;
+  recipe.set("optimizer", std::string("adamw"));
+  recipe.set("weight_decay", 0.05);
+  recipe.set("decay_scalars", false);
+  recipe.set("layer_decay", layer_decay);
+  recipe.set("warmup_epochs", warmup);
+  return fmt::format(
+      "AdamW, weight decay 0.05, cosine from {:g} after {:g} epochs of warm-up, {:g} of the rate "
+      "for each block before the head",
+      rate, warmup, layer_decay);
+}
+
 Finetune finetune(const LoadedMethod& pretrained, const std::string& checkpoint,
                   const LabelledSets& sets, const FinetuneData& data,
                   const FinetuneOptions& options, const Say& say) {
@@ -104,6 +125,7 @@ Finetune finetune(const LoadedMethod& pretrained, const std::string& checkpoint,
   check(sets.rows == data.train->size(), "fine-tuning: the sets are of ", sets.rows,
         " rows, the data of ", data.train->size());
   Progress quiet(Loudness::quiet);
+  std::string optimizer;
   for (const LabelledSets::Count& count : sets.counts) {
     Recipe recipe;
     // The network and its pictures as they were; what concerns the training is set below.
@@ -120,7 +142,6 @@ Finetune finetune(const LoadedMethod& pretrained, const std::string& checkpoint,
                            count.per_class * classes, data.train->size(), count.per_class,
                            sets.seed, sets.held.size(), data.test->size(), data.test->describe()));
     recipe.set("seed", int64_t(options.seed));
-    recipe.set("learning_rate", options.learning_rate);
     if (!options.from_scratch) recipe.set("init", checkpoint);
     // An epoch leaves out a last batch that is not full.
     const int64_t labelled = count.per_class * classes, batch = std::min(options.batch, labelled);
@@ -128,6 +149,8 @@ Finetune finetune(const LoadedMethod& pretrained, const std::string& checkpoint,
     const int64_t epochs = std::max<int64_t>(1, options.images / (labelled / batch * batch));
     recipe.set("epochs", epochs);
     recipe.set("evaluate_every", epochs);
+    optimizer = set_optimizer(recipe, options, epochs);
+    for (const std::string& assignment : options.set) recipe.set(assignment);
     recipe.set("checkpoint_every", int64_t(1) << 40);
     RunRequest request;
     request.method = "supervised", request.recipe = recipe;
@@ -150,11 +173,12 @@ Finetune finetune(const LoadedMethod& pretrained, const std::string& checkpoint,
                       100 * result.points.back().accuracy));
   }
   result.protocol = fmt::format(
-      "{}, the whole network, on the first draw of labelled pictures; SGD, Nesterov momentum 0.9, "
-      "cosine from {:g}, batch {}, about {} pictures seen with the pretext's crops and flips; seed "
+      "{}, the whole network, on the first draw of labelled pictures; {}{}; batch {}, about {} "
+      "pictures seen with the pretext's crops and flips; seed "
       "{}; nothing chosen; tested on {}",
-      options.from_scratch ? "from scratch" : "fine-tuned", options.learning_rate, options.batch,
-      options.images, options.seed, data.test->size());
+      options.from_scratch ? "from scratch" : "fine-tuned", optimizer,
+      options.set.empty() ? "" : fmt::format(", but {}", fmt::join(options.set, ", ")),
+      options.batch, options.images, options.seed, data.test->size());
   return result;
 }
 

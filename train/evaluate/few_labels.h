@@ -63,9 +63,10 @@ struct FinetuneOptions {
   bool from_scratch = false;
   int64_t images = 20000;  // seen in each training run, whatever the number of labels
   int64_t batch = 64;
-  double learning_rate = 0.05;
-  uint64_t seed = 1;  // of the order, the augmentation and what starts at random
-  std::string out;    // folder: one run directory a point
+  double learning_rate = 0;      // 0: what the network's kind is trained with
+  uint64_t seed = 1;             // of the order, the augmentation and what starts at random
+  std::vector<std::string> set;  // "key=value" of the training runs' recipes, over our own
+  std::string out;               // folder: one run directory a point
   RunDirectory::Existing existing = RunDirectory::Existing::refuse;  // of each of them
 };
 struct Finetune {

@@ -24,8 +24,8 @@ Subject subject_of(LoadedMethod& loaded) {
           &loaded.method->encoder(),
           loaded.method->normalization(),
           loaded.side,
-          loaded.keys.bad_cap,
-          loaded.method->device()};
+          loaded.method->device(),
+          loaded.keys.bad_cap};
 }
 
 bool estimate_statistics(LoadedMethod& loaded, const Subject& subject, const DatasetPtr& pictures) {
