@@ -11,7 +11,7 @@ fi
 "$program" data export world:train --count 80 --out "$work/x.npy,$work/y.npy" >/dev/null || exit 1
 settings=(train rotation --data "$work/x.npy,$work/y.npy" --set model=resnet26 --set width=2 --set groups=0 --set batch_size=4 --set epochs=1
           --set image_size=8 --set crop_padding=1 --set log_every=1 --set learning_rate=0.01 -q)
-losses() { sed -E 's/.*"loss": ([^,]*),.*/\1/' "$1/metrics.jsonl"; }
+losses() { sed -nE 's/.*"loss": ([^,]*),.*/\1/p' "$1/metrics.jsonl"; }
 
 runs 0 "" "${settings[@]}" --device cpu --out "$work/cpu"
 runs 0 '"device":"emulated"' "${settings[@]}" --json --device emulated --out "$work/replayed"
@@ -36,7 +36,9 @@ done
 
 # Every other method, four steps and a look at the test split: its losses, and that nothing of it reads the GPU's memory
 # from the host.
-few=(--data world --set train_size=16 --set test_size=8 --set image_size=8 --set batch_size=4 --set epochs=1 --set log_every=1
+"$program" data export world:train --count 16 --out "$work/few/train" >/dev/null &&
+  "$program" data export world:test --count 8 --out "$work/few/test" >/dev/null || exit 1
+few=(--data "$work/few" --set image_size=8 --set batch_size=4 --set epochs=1 --set log_every=1
      --set learning_rate=0.01 -q)
 network=(--set model=resnet26 --set width=2 --set groups=0)
 trains() {   # trains METHOD SETTINGS...
@@ -53,7 +55,7 @@ trains npid "${network[@]}" --set dim=8
 trains npid "${network[@]}" --set dim=8 --set negatives=5 --set proximal=1
 trains ttt "${network[@]}"
 for device in cpu emulated; do
-  runs 0 "" adapt --checkpoint "$work/ttt-cpu" --data world:test --mode online --samples 2 --copies 4 \
+  runs 0 "" adapt --checkpoint "$work/ttt-cpu" --mode online --samples 2 --copies 4 \
        --batch 2 --device $device --out "$work/adapt-$device" -q
 done
 cmp -s <(sed -E 's/"(seconds|first_loss|last_loss)": [^,}]*//g' "$work/adapt-cpu/metrics.jsonl") \
