@@ -7,24 +7,10 @@
 #include "train/metrics.h"
 #include "train/progress.h"
 #include "train/run.h"
-#include "ttt/corruptions/corruption.h"
+#include "ttt/adapt_keys.h"
 #include "ttt/stream.h"
 
 namespace autodidact {
-
-struct AdaptKeys {
-  std::string data = "", corruption = "none", frost = "", mode = "online", rotations = "random",
-              part = "all", order = "shuffled", weights = "";
-  bool gradual = false;
-  int64_t steps = 1, copies = 32, batch = 1, samples = 0, seed = 1;
-  double learning_rate = 0.001, threshold = 1;
-  double most_norm = 0, anchor = 0;
-  bool stop_rising = false;
-  int64_t reset_every = 0, alarm_window = 0;
-
-  void visit(Keys& k);
-  AdaptOptions options() const;
-};
 
 struct AdaptRequest {
   std::string checkpoint;

@@ -75,8 +75,8 @@ std::vector<bool> recognised(const Predict& predict, const Dataset& stream, int 
   return right;
 }
 
-StreamResult run_stream(Adapter& adapter, const Dataset& stream, const std::vector<int64_t>& keys,
-                        int side, const StreamOptions& options) {
+StreamResult run_stream(TestTimeLearner& learner, const Dataset& stream,
+                        const std::vector<int64_t>& keys, int side, const StreamOptions& options) {
   StreamResult r;
   const size_t row = size_t(side) * size_t(side) * 3;
   std::vector<uint8_t> images(size_t(options.batch) * row);
@@ -90,11 +90,11 @@ StreamResult run_stream(Adapter& adapter, const Dataset& stream, const std::vect
     const int count = int(std::min<int64_t>(options.batch, stream.size() - first));
     for (int i = 0; i < count; ++i)
       std::copy_n(pixels_of(stream, first + i), row, &images[size_t(i) * row]);
-    const Observed seen = adapter.observe(images.data(), &keys[size_t(first)], count, side);
+    const Observed seen = learner.observe(images.data(), &keys[size_t(first)], count, side);
     r.learned_from += seen.adapted, r.failures += seen.failed;
     r.alarms += seen.alarmed;
     r.first_loss += seen.first_loss, r.last_loss += seen.last_loss;
-    add_recognised(r.adapted, adapter.predict(images.data(), count, side), stream, first);
+    add_recognised(r.adapted, learner.predict(images.data(), count, side), stream, first);
   }
   r.first_loss /= double(batches), r.last_loss /= double(batches);
   r.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 #include "train/data/dataset.h"
-#include "ttt/adapter.h"
+#include "ttt/test_time_learner.h"
 
 namespace autodidact {
 
@@ -37,9 +37,9 @@ using Predict = std::function<Tensor(const uint8_t* images, int count, int side)
 // Whose pictures are recognised, without learning. stream: square pictures of this side, in memory.
 std::vector<bool> recognised(const Predict& predict, const Dataset& stream, int side,
                              const std::function<bool()>& stop);
-// keys: as of Adapter::observe, one a picture. Fills all but `frozen`.
-StreamResult run_stream(Adapter& adapter, const Dataset& stream, const std::vector<int64_t>& keys,
-                        int side, const StreamOptions& options);
+// keys: as of TestTimeLearner::observe, one a picture. Fills all but `frozen`.
+StreamResult run_stream(TestTimeLearner& learner, const Dataset& stream,
+                        const std::vector<int64_t>& keys, int side, const StreamOptions& options);
 
 // Errors in percent with 95 % intervals: of a part p of n its normal approximation, and of the
 // difference that of the paired differences' mean.

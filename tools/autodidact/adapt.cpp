@@ -1,4 +1,5 @@
-// autodidact adapt: test-time training on a stream of pictures, beside the same network frozen.
+// autodidact adapt: test-time training on a stream of pictures, or BatchNorm's adaptation, beside
+// the same network frozen.
 #include <fmt/format.h>
 #include <memory>
 #include "tools/autodidact/command.h"
@@ -69,14 +70,18 @@ void run_adapt(const Common& common, Options& o) {
 
 void add_adapt(CLI::App& app, Common& common) {
   auto o = std::make_shared<Options>();
-  CLI::App* c = app.add_subcommand("adapt", "test-time training on a stream of pictures");
+  CLI::App* c = app.add_subcommand(
+      "adapt", "test-time training on a stream of pictures, and what it is compared with");
   c->footer(
       "Examples:\n"
       "  autodidact adapt --checkpoint runs/ttt --corruption all:5 --mode online --samples 1000\n"
       "  autodidact adapt --checkpoint runs/ttt --corruption fog:5 --mode standard --steps 10\n"
       "  autodidact adapt --checkpoint runs/ttt --corruption gaussian_noise:5 --gradual\n"
+      "  autodidact adapt --checkpoint runs/bn --corruption all:5 --method tent --batch 200\n"
       "  autodidact adapt --checkpoint runs/ttt --data photos/ --mode none");
-  c->add_option("--checkpoint", o->checkpoint, "checkpoint or run of `train ttt`")->required();
+  c->add_option("--checkpoint", o->checkpoint,
+                "checkpoint or run of `train ttt`; of another method for bn, tent, pseudo_label")
+      ->required();
   // Each is a key of the run's config.toml, which says what it means.
   auto text = [&](const char* option, const char* key, const char* meaning) {
     c->add_option_function<std::string>(
@@ -93,13 +98,17 @@ void add_adapt(CLI::App& app, Common& common) {
   text("--data", "data", "source of labelled pictures (default: the run's test split)");
   text("--corruption", "corruption", "none, NAME[:SEVERITY], all, extra, or a list with commas");
   text("--frost", "frost", "folder of frost textures in place of the procedural ones");
-  text("--mode", "mode", "none, standard (weights restored after each batch), online (kept)");
-  whole("--steps", "steps", "of SGD a batch (1)");
+  text("--method", "method",
+       "ttt (the self-supervised task); of BatchNorm: bn, tent, pseudo_label");
+  text("--mode", "mode", "none, standard (all restored after each batch), online (kept)");
+  whole("--steps", "steps", "a batch, of SGD or Adam (1)");
   real("--learning-rate", "learning_rate", "of these steps (0.001)");
   whole("--copies", "copies", "of each picture a step (32)");
   text("--rotations", "rotations", "of the copies: random, or all four turns");
   text("--part", "part", "what learns: all, shared, norms");
   real("--threshold", "threshold", "learn only where upright has less probability (1: always)");
+  real("--prior", "prior", "of bn: how many pictures the statistics before count as (16)");
+  real("--confidence", "confidence", "of pseudo_label: least probability of an answer (0.9)");
   whole("--batch", "batch", "pictures that arrive at a time (1)");
   whole("--samples", "samples", "pictures of the stream, chosen by the seed (all)");
   text("--order", "order", "of the stream: shuffled, in_order, by_label");
