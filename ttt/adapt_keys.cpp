@@ -26,10 +26,10 @@ std::string steps_of(const AdaptKeys& k, const char* optimizer) {
 }
 
 std::string turning_protocol(const AdaptKeys& k) {
-  std::string text = fmt::format(
-      "{}, on {} copies ({}) of each picture, {} arriving at a time; parameters: {}",
-      steps_of(k, "SGD"), k.copies, k.rotations == "all" ? "all turns" : "random turns", k.batch,
-      k.part);
+  std::string text =
+      fmt::format("{}, on {} copies ({}) of each picture, {} arriving at a time; parameters: {}",
+                  steps_of(k, "SGD"), k.copies, k.rotations == "all" ? "all turns" : "random turns",
+                  k.batch, k.part);
   text += k.mode == "standard" ? "; weights restored before every batch"
                                : "; weights kept, restored before every stream";
   if (k.threshold < 1)
@@ -47,14 +47,18 @@ std::string turning_protocol(const AdaptKeys& k) {
 std::string norm_protocol(const AdaptKeys& k) {
   std::string text;
   if (k.method == "bn")
-    text = fmt::format("nothing is learned; BatchNorm statistics of the {} arriving, those before "
-                       "counting as {} pictures", k.batch, k.prior);
+    text = fmt::format(
+        "nothing is learned; BatchNorm statistics of the {} arriving, those before "
+        "counting as {} pictures",
+        k.batch, k.prior);
   else
-    text = fmt::format("{}, on {}; parameters: scales and shifts of BatchNorm; statistics of the "
-                       "{} arriving", steps_of(k, "Adam"),
-                       k.method == "tent" ? "the entropy of the answers"
-                                          : fmt::format("own answers of at least {}", k.confidence),
-                       k.batch);
+    text = fmt::format(
+        "{}, on {}; parameters: scales and shifts of BatchNorm; statistics of the "
+        "{} arriving",
+        steps_of(k, "Adam"),
+        k.method == "tent" ? "the entropy of the answers"
+                           : fmt::format("own answers of at least {}", k.confidence),
+        k.batch);
   const char* what = k.method == "bn" ? "statistics" : "weights";
   return text + (k.mode == "standard"
                      ? fmt::format("; {} restored before every batch", what)
@@ -69,7 +73,8 @@ void AdaptKeys::visit(Keys& k) {
   k("frost", frost, "folder of frost textures; empty: procedural ones");
   k("gradual", gradual, "the severity grows from 1 along the stream");
   k("method", method,
-    "ttt: the self-supervised task; of BatchNorm, bn: statistics alone, tent: entropy, pseudo_label",
+    "ttt: the self-supervised task; of BatchNorm, bn: statistics alone, tent: entropy, "
+    "pseudo_label",
     {"ttt", "bn", "tent", "pseudo_label"});
   k("mode", mode, "none; standard: all restored after each batch; online: kept",
     {"none", "standard", "online"});
@@ -125,12 +130,13 @@ std::unique_ptr<TestTimeLearner> AdaptKeys::learner(Method& network) const {
   const NormObjective objective = method == "bn"     ? NormObjective::statistics
                                   : method == "tent" ? NormObjective::entropy
                                                      : NormObjective::pseudo_label;
-  return std::make_unique<BatchNormAdapter>(network, BatchNormOptions{.keep = keep,
-                                                                      .objective = objective,
-                                                                      .prior = prior,
-                                                                      .steps = int(steps),
-                                                                      .learning_rate = learning_rate,
-                                                                      .confidence = confidence});
+  return std::make_unique<BatchNormAdapter>(network,
+                                            BatchNormOptions{.keep = keep,
+                                                             .objective = objective,
+                                                             .prior = prior,
+                                                             .steps = int(steps),
+                                                             .learning_rate = learning_rate,
+                                                             .confidence = confidence});
 }
 
 std::string AdaptKeys::protocol() const {

@@ -23,7 +23,7 @@ struct AdaptKeys {
   // does.
   void refuse_idle(const Recipe& given) const;
   std::unique_ptr<TestTimeLearner> learner(Method& network) const;  // of a mode that is not none
-  std::string protocol() const;  // what it does, for people
+  std::string protocol() const;                                     // what it does, for people
 };
 
 }  // namespace autodidact

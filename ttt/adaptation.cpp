@@ -1,9 +1,11 @@
 #include "ttt/adaptation.h"
+#include <algorithm>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include "kernels/parallel.h"
 #include "train/data/names.h"
 #include "train/data/splits.h"
 #include "train/metrics.h"
@@ -83,7 +85,7 @@ class Run {
     corruption_ = {.seed = uint64_t(keys_.seed), .frost = nullptr};
     if (!keys_.frost.empty()) corruption_.frost = frost_textures(keys_.frost);
     open_pictures();
-    if (keys_.mode != "none") learner_ = keys_.learner(*loaded_.method);
+    if (keys_.mode != "none") make_learners(request);
     else set_training(*loaded_.method, false);
   }
 
@@ -110,6 +112,8 @@ class Run {
       s.result = stream(s.corruption, [&] { return signals.stop() != 0; });
       if (signals.stop()) break;
       seconds += s.result.seconds, pictures += int64_t(s.result.adapted.size());
+      auto& times = result.batch_seconds;
+      times.insert(times.end(), s.result.batch_seconds.begin(), s.result.batch_seconds.end());
       lines.write(line_of(s));
       lines.sync();
       progress_.say(fmt::format("{}: error {:.1f} % -> {:.1f} %", s.corruption,
@@ -117,6 +121,8 @@ class Run {
       result.streams.push_back(std::move(s));
     }
     result.signal = signals.stop();
+    result.side_by_side = std::max<int64_t>(1, int64_t(learners_.size()));
+    std::sort(result.batch_seconds.begin(), result.batch_seconds.end());
     if (pictures) result.seconds_per_sample = seconds / double(pictures);
     return result;
   }
@@ -130,6 +136,23 @@ class Run {
       hashes += xxh3(t.data(), t.bytes());
     }
     return xxh3(hashes.data(), hashes.size());
+  }
+
+  // Where each batch begins from the snapshot none has to wait for another: a network a thread,
+  // unless there are so few that threads would long be idle at the end.
+  void make_learners(const AdaptRequest& request) {
+    const int64_t batches = (int64_t(order_.size()) + keys_.batch - 1) / keys_.batch;
+    int64_t count = 1;
+    if (keys_.mode == "standard" && request.device == Device::cpu)
+      count = request.side_by_side            ? std::min(request.side_by_side, batches)
+              : batches >= 8 * thread_count() ? thread_count()
+                                              : 1;
+    else if (request.side_by_side > 1)
+      fail(ErrorKind::usage, "adapt: side by side: batches depend on those before in mode ",
+           keys_.mode, ", and a GPU takes one after the other");
+    for (int64_t i = 1; i < count; ++i) copies_.push_back(copy_of(loaded_));
+    learners_.push_back(keys_.learner(*loaded_.method));
+    for (auto& copy : copies_) learners_.push_back(keys_.learner(*copy));
   }
 
   void open_pictures() {
@@ -168,7 +191,7 @@ class Run {
 
   StreamResult stream(const std::string& name, const std::function<bool()>& stop) {
     const DatasetPtr pictures = in_memory(corrupted_pictures(name), loaded_.side);
-    if (!learner_) {
+    if (learners_.empty()) {
       StreamResult r;
       r.frozen = r.adapted = recognised(
           [&](const uint8_t* images, int count, int side) {
@@ -179,11 +202,14 @@ class Run {
           *pictures, loaded_.side, stop);
       return r;
     }
-    learner_->reset();
+    TestTimeLearner& first = *learners_.front();
+    first.reset();
     auto frozen = recognised([&](const uint8_t* images, int count,
-                                 int side) { return learner_->predict(images, count, side); },
+                                 int side) { return first.predict(images, count, side); },
                              *pictures, loaded_.side, stop);
-    StreamResult r = run_stream(*learner_, *pictures, order_, loaded_.side,
+    std::vector<TestTimeLearner*> learners;
+    for (auto& l : learners_) learners.push_back(l.get());
+    StreamResult r = run_stream(learners, *pictures, order_, loaded_.side,
                                 {.batch = int(keys_.batch), .stop = stop});
     r.frozen = std::move(frozen);
     return r;
@@ -207,7 +233,8 @@ class Run {
   CorruptionOptions corruption_;
   DatasetPtr pictures_;
   std::vector<int64_t> order_;
-  std::unique_ptr<TestTimeLearner> learner_;
+  std::vector<std::unique_ptr<Method>> copies_;  // of the network
+  std::vector<std::unique_ptr<TestTimeLearner>> learners_;
 };
 
 }  // namespace

@@ -18,6 +18,9 @@ struct AdaptRequest {
   std::string out;
   RunDirectory::Existing existing = RunDirectory::Existing::refuse;
   Device device = Device::cpu;
+  // Batches that mode standard adapts to side by side, a network each; 0: one a thread. No result
+  // depends on it.
+  int64_t side_by_side = 0;
 };
 
 struct NamedStream {
@@ -28,8 +31,10 @@ struct AdaptRun {
   AdaptKeys keys;
   std::vector<NamedStream> streams;
   std::string protocol;
-  double seconds_per_sample = 0;  // of this call
-  int signal = 0;                 // not 0: it came; finished streams are kept
+  double seconds_per_sample = 0;      // of this call, as what follows
+  std::vector<double> batch_seconds;  // of learning and answering, sorted
+  int64_t side_by_side = 1;           // batches at a time
+  int signal = 0;                     // not 0: it came; finished streams are kept
 };
 // What is told of a stream, to people and in files: errors in percent with the change's interval.
 MetricsFile::Line facts_of(const NamedStream& s);

@@ -56,7 +56,8 @@ BatchNormAdapter::BatchNormAdapter(Method& method, const BatchNormOptions& optio
   check_options(options);
   const auto norms = batch_norms(method.encoder());
   if (norms.empty())
-    fail(ErrorKind::usage, "adapt: the network has no BatchNorm, whose statistics could be adapted;"
+    fail(ErrorKind::usage,
+         "adapt: the network has no BatchNorm, whose statistics could be adapted;"
          " train it with norm = batch");
   set_training(method, false);
   parameters_.freeze();

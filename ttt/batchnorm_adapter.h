@@ -1,11 +1,12 @@
 // What others do at test time to a network with BatchNorm, to compare test-time training with. All
 // change its norms alone, by the statistics of the pictures that arrive:
 //   statistics     nothing is learned: (N old + n new) / (N + n) take the place of the training
-//                  data's statistics, n pictures having arrived (Schneider et al. 2020, equation 1);
-//                  N = 0 is prediction-time BatchNorm (Nado et al. 2020)
+//                  data's statistics, n pictures having arrived (Schneider et al. 2020, equation
+//                  1); N = 0 is prediction-time BatchNorm (Nado et al. 2020)
 //   entropy        TENT (Wang et al. 2021): the batch's own statistics; scales and shifts go down
 //                  the gradient of the answers' entropy
-//   pseudo_label   the same with the cross entropy to the network's own answers, where it is sure of
+//   pseudo_label   the same with the cross entropy to the network's own answers, where it is sure
+//   of
 //                  them (Lee 2013)
 // As in Adapter, observe learns and predict answers by what was learned: TENT's released code
 // answers before its step, which then serves the next batch alone.
@@ -23,7 +24,8 @@ struct BatchNormOptions {
   double prior = 16;  // statistics: N, in pictures
   int steps = 1;      // the others: of Adam, a batch
   double learning_rate = 1e-3;
-  double confidence = 0.9;  // pseudo_label: learn from pictures that were answered as surely as this
+  double confidence =
+      0.9;  // pseudo_label: learn from pictures that were answered as surely as this
 };
 
 // Mean over the rows of -sum_c p_c log p_c, p = softmax(logits). Scalar.   logits: [N, C]

@@ -27,8 +27,8 @@ class TestTimeLearner {
   virtual Observed observe(const uint8_t* images, const int64_t* keys, int count, int side) = 0;
   virtual Tensor predict(const uint8_t* images, int count, int side) = 0;  // f32 [count, classes],
                                                                            // on the CPU
-  virtual void reset() = 0;                 // to the snapshot
-  virtual bool is_at_snapshot() const = 0;  // bit for bit
+  virtual void reset() = 0;                                                // to the snapshot
+  virtual bool is_at_snapshot() const = 0;                                 // bit for bit
 };
 
 }  // namespace autodidact

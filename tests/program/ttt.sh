@@ -70,6 +70,13 @@ for mode in online standard; do
   done
 done
 cmp -s "$work/online1/metrics.jsonl" "$work/standard1/metrics.jsonl" && complain "online and standard gave the same"
+# Side by side, as one by one; and the time of a batch is told.
+for n in 1 2 3; do
+  runs 0 "ms a picture, $n at a time; a batch learned from and answered in" \
+    "${stream[@]}" --mode standard --steps 2 --threads 2 --side-by-side $n --out "$work/beside$n"
+  cmp -s "$work/standard1/metrics.jsonl" "$work/beside$n/metrics.jsonl" || complain "$n networks side by side give other results"
+done
+runs 2 "side by side: batches depend on those before in mode online" "${stream[@]}" --mode online --side-by-side 2 --out "$work/none"
 run=$work/killed
 "$program" "${stream[@]}" --mode online --steps 2 --out "$run" >/dev/null 2>&1 &
 pid=$!

@@ -15,7 +15,8 @@ constexpr int kSide = 16;
 constexpr size_t kRow = size_t(kSide) * kSide * 3;
 
 std::unique_ptr<Method> network_of(const char* settings = "groups = 0\n") {
-  Recipe recipe = Recipe::parse(std::string("model = \"resnet26\"\nwidth = 8\n") + settings, "test");
+  Recipe recipe =
+      Recipe::parse(std::string("model = \"resnet26\"\nwidth = 8\n") + settings, "test");
   return make_method("ttt", recipe, {kSide, {"a", "b", "c"}, 7}, Dtype::f32);
 }
 // Each of another brightness and contrast.
@@ -23,7 +24,8 @@ std::vector<uint8_t> pictures(int count) {
   Rng rng(9);
   std::vector<uint8_t> p;
   for (int i = 0; i < count; ++i)
-    for (size_t k = 0; k < kRow; ++k) p.push_back(uint8_t(20 * i + int(rng.below(uint32_t(40 + 20 * i)))));
+    for (size_t k = 0; k < kRow; ++k)
+      p.push_back(uint8_t(20 * i + int(rng.below(uint32_t(40 + 20 * i)))));
   return p;
 }
 std::string bytes_of(const Tensor& t) {
@@ -47,8 +49,7 @@ Tensor named(Method& method, const std::string& name) {
 }  // namespace
 
 TEST_CASE("entropy: value and gradient, of certain answers too") {
-  const Tensor logits =
-      leaf(tensor_of<float>({3, 3}, {0, 0, 0, 200, -200, 0, 1.5f, -0.5f, 0.25f}));
+  const Tensor logits = leaf(tensor_of<float>({3, 3}, {0, 0, 0, 200, -200, 0, 1.5f, -0.5f, 0.25f}));
   const Tensor h = mean_entropy(logits);
   backward(h);
   double mean = 0;
@@ -97,12 +98,17 @@ TEST_CASE("statistics: (N old + n new) / (N + n), and online the result is the n
       CHECK(adapter.observe(images.data(), kKeys, 4, kSide).adapted == 4);
       for (int c = 0; c < channels; ++c) {
         double m = 0, v = 0;
-        for (int64_t r = 0; r < rows; ++r) m += double(ptr<float>(maps)[r * channels + c]) / double(rows);
+        for (int64_t r = 0; r < rows; ++r)
+          m += double(ptr<float>(maps)[r * channels + c]) / double(rows);
         for (int64_t r = 0; r < rows; ++r)
           v += std::pow(double(ptr<float>(maps)[r * channels + c]) - m, 2) / double(rows - 1);
-        auto mixed = [&](double& old, double now) { return old = (prior * old + 4 * now) / (prior + 4); };
-        CHECK(double(ptr<float>(mean)[c]) == doctest::Approx(mixed(old_mean[size_t(c)], m)).epsilon(1e-4));
-        CHECK(double(ptr<float>(var)[c]) == doctest::Approx(mixed(old_var[size_t(c)], v)).epsilon(1e-4));
+        auto mixed = [&](double& old, double now) {
+          return old = (prior * old + 4 * now) / (prior + 4);
+        };
+        CHECK(double(ptr<float>(mean)[c]) ==
+              doctest::Approx(mixed(old_mean[size_t(c)], m)).epsilon(1e-4));
+        CHECK(double(ptr<float>(var)[c]) ==
+              doctest::Approx(mixed(old_var[size_t(c)], v)).epsilon(1e-4));
       }
     }
   }
@@ -134,8 +140,11 @@ TEST_CASE("batch norm adapters: only scales and shifts of norms learn, the loss 
   const auto images = pictures(8);
   for (NormObjective objective : {NormObjective::entropy, NormObjective::pseudo_label}) {
     auto method = network_of();
-    BatchNormAdapter adapter(*method, {.keep = Keep::online, .objective = objective, .steps = 5,
-                                       .learning_rate = 0.01, .confidence = 0});
+    BatchNormAdapter adapter(*method, {.keep = Keep::online,
+                                       .objective = objective,
+                                       .steps = 5,
+                                       .learning_rate = 0.01,
+                                       .confidence = 0});
     std::vector<std::string> before;
     for (auto& t : named_tensors(*method)) before.push_back(bytes_of(*t.tensor));
     const Observed seen = adapter.observe(images.data(), kKeys, 8, kSide);
@@ -143,13 +152,15 @@ TEST_CASE("batch norm adapters: only scales and shifts of norms learn, the loss 
     CHECK(seen.last_loss < seen.first_loss);
     size_t i = 0;
     for (auto& t : named_tensors(*method)) {
-      const bool norm = t.name.find("bn") != std::string::npos, branch = t.name.rfind("head.", 0) == 0;
+      const bool norm = t.name.find("bn") != std::string::npos,
+                 branch = t.name.rfind("head.", 0) == 0;
       CHECK_MESSAGE((bytes_of(*t.tensor) != before[i++]) == (norm && !branch), t.name);
     }
     adapter.reset();
     CHECK(adapter.is_at_snapshot());
     i = 0;
-    for (auto& t : named_tensors(*method)) CHECK_MESSAGE(bytes_of(*t.tensor) == before[i++], t.name);
+    for (auto& t : named_tensors(*method))
+      CHECK_MESSAGE(bytes_of(*t.tensor) == before[i++], t.name);
   }
 }
 
@@ -172,8 +183,11 @@ TEST_CASE("batch norm adapters: in standard mode no batch knows of another, onli
        {NormObjective::statistics, NormObjective::entropy, NormObjective::pseudo_label})
     for (Keep keep : {Keep::standard, Keep::online}) {
       auto method = network_of();
-      BatchNormAdapter adapter(*method, {.keep = keep, .objective = objective, .steps = 2,
-                                         .learning_rate = 0.01, .confidence = 0});
+      BatchNormAdapter adapter(*method, {.keep = keep,
+                                         .objective = objective,
+                                         .steps = 2,
+                                         .learning_rate = 0.01,
+                                         .confidence = 0});
       std::vector<std::string> forwards, backwards(4);
       auto answer = [&](int64_t i) {
         adapter.observe(&images[size_t(i) * kRow], &i, 1, kSide);
@@ -201,20 +215,21 @@ TEST_CASE("batch norm adapters: the same bytes with 1, 2 and 3 threads") {
   CHECK((results[0] == results[1] && results[0] == results[2]));
 }
 
-TEST_CASE("batch norm adapters: unsure answers teach nothing, numbers that are not finite are told") {
+TEST_CASE(
+    "batch norm adapters: unsure answers teach nothing, numbers that are not finite are told") {
   const auto images = pictures(4);
   auto method = network_of();
   {
-    BatchNormAdapter adapter(*method, {.keep = Keep::online, .objective = NormObjective::pseudo_label,
-                                       .confidence = 1});
+    BatchNormAdapter adapter(
+        *method, {.keep = Keep::online, .objective = NormObjective::pseudo_label, .confidence = 1});
     const std::string weights = bytes_of(named(*method, "layer1.0.bn1.weight"));
     const Observed seen = adapter.observe(images.data(), kKeys, 4, kSide);
     CHECK((seen.adapted == 0 && !seen.failed && !adapter.is_at_snapshot()));
     CHECK(bytes_of(named(*method, "layer1.0.bn1.weight")) == weights);
     adapter.reset();
   }
-  BatchNormAdapter adapter(*method, {.keep = Keep::online, .objective = NormObjective::entropy,
-                                     .learning_rate = 1e30});
+  BatchNormAdapter adapter(
+      *method, {.keep = Keep::online, .objective = NormObjective::entropy, .learning_rate = 1e30});
   const std::string before = bytes_of(adapter.predict(images.data(), 4, kSide));
   CHECK(adapter.observe(images.data(), kKeys, 4, kSide).failed);
   CHECK(adapter.is_at_snapshot());

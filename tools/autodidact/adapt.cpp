@@ -16,6 +16,7 @@ struct Options {
   Recipe recipe;
   std::vector<std::string> sets;
   bool resume = false, overwrite = false;
+  int64_t side_by_side = 0;
 };
 
 void run_adapt(const Common& common, Options& o) {
@@ -25,6 +26,7 @@ void run_adapt(const Common& common, Options& o) {
   if (o.resume) request.existing = RunDirectory::Existing::resume;
   if (o.overwrite) request.existing = RunDirectory::Existing::overwrite;
   request.device = device_of(common, progress);
+  request.side_by_side = o.side_by_side;
   const AdaptRun run = adapt_run(request, progress);
   if (run.signal) {
     progress.warn("stopped by a signal; finished streams are kept: go on with --resume");
@@ -61,8 +63,22 @@ void run_adapt(const Common& common, Options& o) {
                  {"half_interval", mean.half},
                  {"samples", results[0].adapted.size()},
                  {"seconds_per_sample", run.seconds_per_sample}});
-  if (run.seconds_per_sample > 0)
-    text += fmt::format("{:.1f} ms a picture\n", 1000 * run.seconds_per_sample);
+  if (const auto& times = run.batch_seconds; !times.empty()) {
+    Json latency;
+    for (int part : {50, 90, 99, 100}) {
+      const size_t rank = (times.size() - 1) * size_t(part) / 100;  // of the sorted
+      latency["p" + std::to_string(part)] = times[rank];
+    }
+    object["batch_seconds"] = latency;
+    object["side_by_side"] = run.side_by_side;
+    auto ms = [&](const char* part) { return 1000 * latency[part].get<double>(); };
+    text += fmt::format(
+        "{:.1f} ms a picture, {} at a time; a batch learned from and answered in {:.1f} ms "
+        "(median), "
+        "{:.1f} (90 %), {:.1f} (99 %), {:.1f} at most\n",
+        1000 * run.seconds_per_sample, run.side_by_side, ms("p50"), ms("p90"), ms("p99"),
+        ms("p100"));
+  }
   print_result(common, text + "protocol: " + run.protocol + "\n", object);
 }
 
@@ -118,6 +134,10 @@ void add_adapt(CLI::App& app, Common& common) {
       "the severity grows from 1 along the stream");
   c->add_option("--set", o->sets, "key=value for a key of config.toml: the rails, for one")
       ->take_all();
+  c->add_option(
+       "--side-by-side", o->side_by_side,
+       "batches that mode standard adapts to at a time, with the same results (one a thread)")
+      ->check(CLI::Range(int64_t(1), int64_t(1024)));
   c->add_option("--out", o->out, "run directory")->capture_default_str();
   auto* resume = c->add_flag("--resume", o->resume, "go on where the run in --out stopped");
   c->add_flag("--overwrite", o->overwrite, "start anew in an existing run directory")
