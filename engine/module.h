@@ -39,6 +39,7 @@ class Visitor {
   virtual void training(bool&) {
   }  // called by layers that behave differently in training (BatchNorm, Dropout)
   virtual void batch_splits(int&) {}  // called by layers with statistics of the batch
+  virtual void adapting(float&) {}    // called by layers with running statistics
 
  private:
   std::string prefix_;
@@ -68,6 +69,12 @@ struct SetBatchSplits : Visitor {
   void tensor(const std::string&, Tensor&, Role) override {}
   void batch_splits(int& splits) override { splits = splits_; }
 };
+struct SetAdapting : Visitor {
+  explicit SetAdapting(float part) : part_(part) {}
+  float part_;
+  void tensor(const std::string&, Tensor&, Role) override {}
+  void adapting(float& part) override { part = part_; }
+};
 }  // namespace detail
 
 // Every tensor of a model in the order of visit(): parameters and buffers.
@@ -88,6 +95,14 @@ void set_training(M& model, bool on) {
 template <class M>
 void set_batch_splits(M& model, int splits) {
   detail::SetBatchSplits v(splits);
+  model.visit(v);
+}
+
+// In evaluation every batch first moves the running statistics this part of the way to its own,
+// layer by layer, and is then normalised by them (Schneider et al. 2020); 0: it leaves them alone.
+template <class M>
+void set_adapting(M& model, float part) {
+  detail::SetAdapting v(part);
   model.visit(v);
 }
 

@@ -46,7 +46,8 @@ struct BatchNorm2d {
   Tensor num_batches_tracked;                      // i64, scalar
   bool training = true;                            // false: normalise by the running statistics
   float momentum = 0.1f, eps = 1e-5f;
-  int splits = 1;  // equal parts of the batch with statistics of their own
+  int splits = 1;      // equal parts of the batch with statistics of their own
+  float adapting = 0;  // see set_adapting
 
   explicit BatchNorm2d(int channels)
       : weight(full({channels}, 1)),
@@ -55,13 +56,14 @@ struct BatchNorm2d {
         running_var(full({channels}, 1)),
         num_batches_tracked(zeros({}, Dtype::i64)) {}
   Tensor operator()(const Tensor& x, bool relu = false, const Tensor& residual = {}) const {
-    if (!training)
-      return batchnorm_inference(x, weight, bias, running_mean, running_var,
-                                 {.eps = eps, .relu = relu, .residual = residual});
+    const NormOptions options{.eps = eps, .relu = relu, .residual = residual};
     Tensor count = num_batches_tracked, mean = running_mean, var = running_var;  // same memory
-    increment(count);
-    return batchnorm(x, weight, bias, mean, var, {.eps = eps, .relu = relu, .residual = residual},
-                     momentum, splits);
+    if (training) {
+      increment(count);
+      return batchnorm(x, weight, bias, mean, var, options, momentum, splits);
+    }
+    if (adapting > 0) batchnorm(x, {}, {}, mean, var, {.eps = eps}, adapting);
+    return batchnorm_inference(x, weight, bias, running_mean, running_var, options);
   }
   void visit(Visitor& v) {
     v("weight", weight, Role::scalar);
@@ -69,7 +71,7 @@ struct BatchNorm2d {
     v("running_mean", running_mean, Role::buffer);
     v("running_var", running_var, Role::buffer);
     v("num_batches_tracked", num_batches_tracked, Role::buffer);
-    v.training(training), v.batch_splits(splits);
+    v.training(training), v.batch_splits(splits), v.adapting(adapting);
   }
 };
 

@@ -401,6 +401,16 @@ static LoadedMethod load(const std::string& path, bool untrained, int64_t seed, 
 LoadedMethod load_method(const std::string& path, Device device, int side) {
   return load(path, false, -1, device, side);
 }
+std::unique_ptr<Method> copy_of(const LoadedMethod& loaded) {
+  Recipe recipe = Recipe::parse(loaded.checkpoint.facts.at("recipe"), loaded.name);
+  auto method = make_method(
+      loaded.name, recipe,
+      {loaded.side, loaded.method->outputs(), uint64_t(loaded.seed), loaded.samples}, Dtype::f32);
+  move_to(*method, loaded.method->device());
+  const auto from = named_tensors(*loaded.method), to = named_tensors(*method);
+  for (size_t i = 0; i < to.size(); ++i) copy(*to[i].tensor, *from[i].tensor);
+  return method;
+}
 LoadedMethod load_untrained(const std::string& path, int64_t seed, Device device) {
   return load(path, true, seed, device, 0);
 }

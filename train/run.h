@@ -75,6 +75,8 @@ struct LoadedMethod {
 // path: a checkpoint or a run directory. side: of the pictures, where it is to be another than the
 // run's: positions are interpolated.
 LoadedMethod load_method(const std::string& path, Device device = Device::cpu, int side = 0);
+// Another one with the same weights and statistics.
+std::unique_ptr<Method> copy_of(const LoadedMethod& loaded);
 // The same network as it was before training, or would have been with another seed (-1: the run's).
 LoadedMethod load_untrained(const std::string& path, int64_t seed = -1,
                             Device device = Device::cpu);

@@ -1,13 +1,16 @@
 #include "train/signals.h"
 #include <signal.h>
 #include <unistd.h>
+#include <atomic>
 #include "engine/check.h"
 
 namespace autodidact {
 namespace {
 
 constexpr int kStops[] = {SIGINT, SIGTERM, SIGHUP};
-volatile sig_atomic_t stop_signal = 0, checkpoint_wanted = 0;
+// Asked by any thread.
+std::atomic<int> stop_signal = 0, checkpoint_wanted = 0;
+static_assert(std::atomic<int>::is_always_lock_free);  // or a handler may not touch them
 bool watching = false;
 struct sigaction before[4];
 

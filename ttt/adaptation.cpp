@@ -1,13 +1,16 @@
 #include "ttt/adaptation.h"
+#include <algorithm>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include "kernels/parallel.h"
 #include "train/data/names.h"
 #include "train/data/splits.h"
 #include "train/metrics.h"
 #include "train/signals.h"
+#include "ttt/corruptions/corruption.h"
 
 namespace autodidact {
 namespace {
@@ -76,13 +79,13 @@ class Run {
     request.recipe.read(keys_);
     request.recipe.check_all_known();
     resolved_ = request.recipe.resolved();
-    refuse_idle_keys(request.recipe);
+    keys_.refuse_idle(request.recipe);
     if (keys_.data.empty()) keys_.data = training_.data;
     names_ = stream_names(keys_.corruption);
     corruption_ = {.seed = uint64_t(keys_.seed), .frost = nullptr};
     if (!keys_.frost.empty()) corruption_.frost = frost_textures(keys_.frost);
     open_pictures();
-    if (keys_.mode != "none") adapter_.emplace(*loaded_.method, keys_.options());
+    if (keys_.mode != "none") make_learners(request);
     else set_training(*loaded_.method, false);
   }
 
@@ -109,6 +112,8 @@ class Run {
       s.result = stream(s.corruption, [&] { return signals.stop() != 0; });
       if (signals.stop()) break;
       seconds += s.result.seconds, pictures += int64_t(s.result.adapted.size());
+      auto& times = result.batch_seconds;
+      times.insert(times.end(), s.result.batch_seconds.begin(), s.result.batch_seconds.end());
       lines.write(line_of(s));
       lines.sync();
       progress_.say(fmt::format("{}: error {:.1f} % -> {:.1f} %", s.corruption,
@@ -116,6 +121,8 @@ class Run {
       result.streams.push_back(std::move(s));
     }
     result.signal = signals.stop();
+    result.side_by_side = std::max<int64_t>(1, int64_t(learners_.size()));
+    std::sort(result.batch_seconds.begin(), result.batch_seconds.end());
     if (pictures) result.seconds_per_sample = seconds / double(pictures);
     return result;
   }
@@ -131,16 +138,21 @@ class Run {
     return xxh3(hashes.data(), hashes.size());
   }
 
-  // A key that does nothing must not be taken for one that does.
-  void refuse_idle_keys(const Recipe& given) const {
-    std::vector<const char*> idle;
-    if (keys_.mode == "none")
-      idle = {"steps", "learning_rate", "copies",      "rotations", "part",        "threshold",
-              "batch", "most_norm",     "stop_rising", "anchor",    "reset_every", "alarm_window"};
-    if (keys_.mode == "standard") idle = {"anchor", "reset_every", "alarm_window"};
-    for (const char* key : idle)
-      if (given.has(key))
-        fail(ErrorKind::usage, "adapt: ", key, " does nothing in mode ", keys_.mode);
+  // Where each batch begins from the snapshot none has to wait for another: a network a thread,
+  // unless there are so few that threads would long be idle at the end.
+  void make_learners(const AdaptRequest& request) {
+    const int64_t batches = (int64_t(order_.size()) + keys_.batch - 1) / keys_.batch;
+    int64_t count = 1;
+    if (keys_.mode == "standard" && request.device == Device::cpu)
+      count = request.side_by_side            ? std::min(request.side_by_side, batches)
+              : batches >= 8 * thread_count() ? thread_count()
+                                              : 1;
+    else if (request.side_by_side > 1)
+      fail(ErrorKind::usage, "adapt: side by side: batches depend on those before in mode ",
+           keys_.mode, ", and a GPU takes one after the other");
+    for (int64_t i = 1; i < count; ++i) copies_.push_back(copy_of(loaded_));
+    learners_.push_back(keys_.learner(*loaded_.method));
+    for (auto& copy : copies_) learners_.push_back(keys_.learner(*copy));
   }
 
   void open_pictures() {
@@ -179,7 +191,7 @@ class Run {
 
   StreamResult stream(const std::string& name, const std::function<bool()>& stop) {
     const DatasetPtr pictures = in_memory(corrupted_pictures(name), loaded_.side);
-    if (!adapter_) {
+    if (learners_.empty()) {
       StreamResult r;
       r.frozen = r.adapted = recognised(
           [&](const uint8_t* images, int count, int side) {
@@ -190,11 +202,14 @@ class Run {
           *pictures, loaded_.side, stop);
       return r;
     }
-    adapter_->reset();
+    TestTimeLearner& first = *learners_.front();
+    first.reset();
     auto frozen = recognised([&](const uint8_t* images, int count,
-                                 int side) { return adapter_->predict(images, count, side); },
+                                 int side) { return first.predict(images, count, side); },
                              *pictures, loaded_.side, stop);
-    StreamResult r = run_stream(*adapter_, *pictures, order_, loaded_.side,
+    std::vector<TestTimeLearner*> learners;
+    for (auto& l : learners_) learners.push_back(l.get());
+    StreamResult r = run_stream(learners, *pictures, order_, loaded_.side,
                                 {.batch = int(keys_.batch), .stop = stop});
     r.frozen = std::move(frozen);
     return r;
@@ -206,24 +221,7 @@ class Run {
                     order_.size(), pictures_->describe(), keys_.order, keys_.seed);
     if (keys_.gradual) text += ", severity from 1 upwards along the stream";
     if (keys_.mode == "none") return text + "; nothing is learned";
-    text += fmt::format(
-        "; {}: {} step{} of SGD, rate {}, on {} copies ({}) of each picture, {} arriving at a "
-        "time; parameters: {}",
-        keys_.mode, keys_.steps, keys_.steps == 1 ? "" : "s", keys_.learning_rate, keys_.copies,
-        keys_.rotations == "all" ? "all turns" : "random turns", keys_.batch, keys_.part);
-    text += keys_.mode == "standard" ? "; weights restored before every batch"
-                                     : "; weights kept, restored before every stream";
-    if (keys_.threshold < 1)
-      text += fmt::format("; learned from where upright has less than {}", keys_.threshold);
-    if (keys_.most_norm > 0) text += fmt::format("; gradients of norm {} at most", keys_.most_norm);
-    if (keys_.stop_rising) text += "; stops where the loss rises";
-    if (keys_.anchor > 0)
-      text += fmt::format("; {} of the way back to the snapshot after a batch", keys_.anchor);
-    if (keys_.reset_every > 0) text += fmt::format("; reset every {} batches", keys_.reset_every);
-    if (keys_.alarm_window > 0)
-      text +=
-          fmt::format("; reset where the snapshot was better over {} batches", keys_.alarm_window);
-    return text + "; prediction on the untouched picture";
+    return text + "; " + keys_.protocol() + "; prediction on the untouched picture";
   }
 
   Progress& progress_;
@@ -235,59 +233,11 @@ class Run {
   CorruptionOptions corruption_;
   DatasetPtr pictures_;
   std::vector<int64_t> order_;
-  std::optional<Adapter> adapter_;
+  std::vector<std::unique_ptr<Method>> copies_;  // of the network
+  std::vector<std::unique_ptr<TestTimeLearner>> learners_;
 };
 
 }  // namespace
-
-void AdaptKeys::visit(Keys& k) {
-  k("data", data, "source of labelled pictures; empty: the run's test split");
-  k("corruption", corruption, "none, NAME[:SEVERITY], all, extra, or a list of these with commas");
-  k("frost", frost, "folder of frost textures; empty: procedural ones");
-  k("gradual", gradual, "the severity grows from 1 along the stream");
-  k("mode", mode, "none; standard: weights restored after each batch; online: kept",
-    {"none", "standard", "online"});
-  k("steps", steps, "of SGD a batch", 1, 10000);
-  k("learning_rate", learning_rate, "of these steps", 0.0, 1000.0);
-  k("copies", copies, "of each picture a step", 1, 4096);
-  k("rotations", rotations, "of the copies: random, or all four turns of a quarter as many crops",
-    {"random", "all"});
-  k("part", part, "what learns: all (shared blocks and self-supervised branch), shared, norms",
-    {"all", "shared", "norms"});
-  k("threshold", threshold, "learn from a picture where upright has less probability; 1: always",
-    0.0, 1.0);
-  k("most_norm", most_norm, "of a step's gradient, longer ones are shortened to it; 0: any", 0.0,
-    1e30);
-  k("stop_rising", stop_rising, "a batch's steps end where its loss rises");
-  k("anchor", anchor, "part of the way back to the snapshot after every batch", 0.0, 1.0);
-  k("reset_every", reset_every, "batches between returns to the snapshot; 0: none", 0,
-    int64_t(1) << 40);
-  k("alarm_window", alarm_window,
-    "batches; reset where over them the snapshot had the lower self-supervised loss; 0: no alarm",
-    0, 100000);
-  k("batch", batch, "pictures that arrive at a time", 1, 65536);
-  k("samples", samples, "pictures of the stream, chosen by the seed; 0: all", 0, 100000000);
-  k("order", order, "of the stream", {"shuffled", "in_order", "by_label"});
-  k("seed", seed, "of the choice of pictures, the corruptions and the copies", 0, int64_t(1) << 62);
-  k("weights", weights, "hash of the network");
-}
-
-AdaptOptions AdaptKeys::options() const {
-  AdaptOptions o;
-  o.keep = mode == "online" ? Keep::online : Keep::standard;
-  o.steps = int(steps), o.learning_rate = learning_rate, o.copies = int(copies);
-  o.rotation = rotations == "all" ? Rotation::all : Rotation::random;
-  o.part = part == "all"      ? AdaptedPart::all
-           : part == "shared" ? AdaptedPart::shared
-                              : AdaptedPart::norms;
-  o.threshold = threshold, o.seed = uint64_t(seed);
-  o.rails = {.most_norm = most_norm,
-             .stop_rising = stop_rising,
-             .anchor = anchor,
-             .reset_every = reset_every,
-             .alarm_window = int(alarm_window)};
-  return o;
-}
 
 MetricsFile::Line facts_of(const NamedStream& s) {
   const StreamResult& r = s.result;

@@ -7,24 +7,10 @@
 #include "train/metrics.h"
 #include "train/progress.h"
 #include "train/run.h"
-#include "ttt/corruptions/corruption.h"
+#include "ttt/adapt_keys.h"
 #include "ttt/stream.h"
 
 namespace autodidact {
-
-struct AdaptKeys {
-  std::string data = "", corruption = "none", frost = "", mode = "online", rotations = "random",
-              part = "all", order = "shuffled", weights = "";
-  bool gradual = false;
-  int64_t steps = 1, copies = 32, batch = 1, samples = 0, seed = 1;
-  double learning_rate = 0.001, threshold = 1;
-  double most_norm = 0, anchor = 0;
-  bool stop_rising = false;
-  int64_t reset_every = 0, alarm_window = 0;
-
-  void visit(Keys& k);
-  AdaptOptions options() const;
-};
 
 struct AdaptRequest {
   std::string checkpoint;
@@ -32,6 +18,9 @@ struct AdaptRequest {
   std::string out;
   RunDirectory::Existing existing = RunDirectory::Existing::refuse;
   Device device = Device::cpu;
+  // Batches that mode standard adapts to side by side, a network each; 0: one a thread. No result
+  // depends on it.
+  int64_t side_by_side = 0;
 };
 
 struct NamedStream {
@@ -42,8 +31,10 @@ struct AdaptRun {
   AdaptKeys keys;
   std::vector<NamedStream> streams;
   std::string protocol;
-  double seconds_per_sample = 0;  // of this call
-  int signal = 0;                 // not 0: it came; finished streams are kept
+  double seconds_per_sample = 0;      // of this call, as what follows
+  std::vector<double> batch_seconds;  // of learning and answering, sorted
+  int64_t side_by_side = 1;           // batches at a time
+  int signal = 0;                     // not 0: it came; finished streams are kept
 };
 // What is told of a stream, to people and in files: errors in percent with the change's interval.
 MetricsFile::Line facts_of(const NamedStream& s);

@@ -16,13 +16,10 @@
 #include <memory>
 #include "engine/optimizer.h"
 #include "train/ttt.h"
+#include "ttt/test_time_learner.h"
 
 namespace autodidact {
 
-enum class Keep {
-  standard,  // every batch starts from the snapshot: no picture knows of another
-  online     // what was learned from one batch is kept for the next
-};
 enum class AdaptedPart {
   all,     // shared blocks and self-supervised branch, as the released code
   shared,  // the shared blocks alone
@@ -55,29 +52,17 @@ struct AdaptOptions {
   Rails rails = {};
 };
 
-// What happened in observe.
-struct Observed {
-  int adapted = 0;        // pictures that were learned from
-  double first_loss = 0;  // self-supervised, before the first step; 0 where none was adapted
-  double last_loss = 0;   // before the last step
-  bool failed = false;    // a loss or a gradient was not finite: the snapshot is back
-  bool alarmed = false;   // see Rails::alarm_window
-};
-
-class Adapter {
+class Adapter : public TestTimeLearner {
  public:
   // method: of `train ttt`; it must outlive the adapter, which moves its parameters into one
   // buffer. ErrorKind::usage: it has no self-supervised branch, or an option makes no sense.
   Adapter(Method& method, const AdaptOptions& options);
 
-  // images: u8 [count, side, side, 3]; keys [count]: numbers that tell pictures apart, for what is
-  // drawn for them. In standard mode it begins with reset().
-  Observed observe(const uint8_t* images, const int64_t* keys, int count, int side);
-  // f32 [count, classes], on the CPU.
-  Tensor predict(const uint8_t* images, int count, int side);
-  void reset();                 // to the snapshot, one copy
-  void take_snapshot();         // the network as it is now
-  bool is_at_snapshot() const;  // bit for bit
+  Observed observe(const uint8_t* images, const int64_t* keys, int count, int side) override;
+  Tensor predict(const uint8_t* images, int count, int side) override;
+  void reset() override;  // one copy
+  bool is_at_snapshot() const override;
+  void take_snapshot();  // the network as it is now
   const Parameters& parameters() const { return parameters_; }
 
  private:

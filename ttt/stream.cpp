@@ -1,8 +1,10 @@
 #include "ttt/stream.h"
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include "kernels/parallel.h"
 #include "train/data/shuffle.h"
 
 namespace autodidact {
@@ -75,29 +77,51 @@ std::vector<bool> recognised(const Predict& predict, const Dataset& stream, int 
   return right;
 }
 
-StreamResult run_stream(Adapter& adapter, const Dataset& stream, const std::vector<int64_t>& keys,
-                        int side, const StreamOptions& options) {
-  StreamResult r;
+StreamResult run_stream(const std::vector<TestTimeLearner*>& learners, const Dataset& stream,
+                        const std::vector<int64_t>& keys, int side, const StreamOptions& options) {
+  struct Answered {
+    Observed seen;
+    std::vector<bool> right;
+    double seconds = 0;
+  };
+  using Clock = std::chrono::steady_clock;
+  auto since = [](Clock::time_point t) {
+    return std::chrono::duration<double>(Clock::now() - t).count();
+  };
   const size_t row = size_t(side) * size_t(side) * 3;
-  std::vector<uint8_t> images(size_t(options.batch) * row);
-  const auto begin = std::chrono::steady_clock::now();
-  int64_t batches = 0;
-  for (int64_t first = 0; first < stream.size(); first += options.batch, ++batches) {
-    if (options.stop()) {
-      r.stopped = true;
-      return r;
+  std::vector<Answered> batches(size_t((stream.size() + options.batch - 1) / options.batch));
+  std::atomic<size_t> next{0};
+  std::atomic<bool> stopped{false};
+  // Whoever is free takes the next batch: that changes who answers, and no answer.
+  auto run = [&](TestTimeLearner& learner) {
+    std::vector<uint8_t> images(size_t(options.batch) * row);
+    for (size_t b; !stopped && (b = next++) < batches.size();) {
+      if (options.stop()) stopped = true;
+      const auto begin = Clock::now();
+      const int64_t first = int64_t(b) * options.batch;
+      const int count = int(std::min<int64_t>(options.batch, stream.size() - first));
+      for (int i = 0; i < count; ++i)
+        std::copy_n(pixels_of(stream, first + i), row, &images[size_t(i) * row]);
+      Answered& a = batches[b];
+      a.seen = learner.observe(images.data(), &keys[size_t(first)], count, side);
+      add_recognised(a.right, learner.predict(images.data(), count, side), stream, first);
+      a.seconds = since(begin);
     }
-    const int count = int(std::min<int64_t>(options.batch, stream.size() - first));
-    for (int i = 0; i < count; ++i)
-      std::copy_n(pixels_of(stream, first + i), row, &images[size_t(i) * row]);
-    const Observed seen = adapter.observe(images.data(), &keys[size_t(first)], count, side);
-    r.learned_from += seen.adapted, r.failures += seen.failed;
-    r.alarms += seen.alarmed;
-    r.first_loss += seen.first_loss, r.last_loss += seen.last_loss;
-    add_recognised(r.adapted, adapter.predict(images.data(), count, side), stream, first);
+  };
+  const auto begin = Clock::now();
+  // One learner alone has all threads for its kernels.
+  parallel_for(int64_t(learners.size()), 1, [&](int64_t i, int64_t) { run(*learners[size_t(i)]); });
+  StreamResult r;
+  r.seconds = since(begin);
+  r.stopped = stopped;
+  if (r.stopped) return r;
+  for (const Answered& a : batches) {
+    r.learned_from += a.seen.adapted, r.failures += a.seen.failed, r.alarms += a.seen.alarmed;
+    r.first_loss += a.seen.first_loss, r.last_loss += a.seen.last_loss;
+    r.adapted.insert(r.adapted.end(), a.right.begin(), a.right.end());
+    r.batch_seconds.push_back(a.seconds);
   }
-  r.first_loss /= double(batches), r.last_loss /= double(batches);
-  r.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  r.first_loss /= double(batches.size()), r.last_loss /= double(batches.size());
   return r;
 }
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 #include "train/data/dataset.h"
-#include "ttt/adapter.h"
+#include "ttt/test_time_learner.h"
 
 namespace autodidact {
 
@@ -23,7 +23,8 @@ struct StreamResult {
   int64_t failures = 0;                  // batches whose loss was not finite
   int64_t alarms = 0;                    // of Rails::alarm_window
   double first_loss = 0, last_loss = 0;  // self-supervised, means over the batches
-  double seconds = 0;                    // of observing and predicting
+  double seconds = 0;                    // from the first batch to the last
+  std::vector<double> batch_seconds;     // of observing and answering, a batch
   bool stopped = false;
 };
 
@@ -37,9 +38,11 @@ using Predict = std::function<Tensor(const uint8_t* images, int count, int side)
 // Whose pictures are recognised, without learning. stream: square pictures of this side, in memory.
 std::vector<bool> recognised(const Predict& predict, const Dataset& stream, int side,
                              const std::function<bool()>& stop);
-// keys: as of Adapter::observe, one a picture. Fills all but `frozen`.
-StreamResult run_stream(Adapter& adapter, const Dataset& stream, const std::vector<int64_t>& keys,
-                        int side, const StreamOptions& options);
+// keys: as of TestTimeLearner::observe, one a picture. Fills all but `frozen`. Several learners
+// adapt to batches side by side, each on one thread: then each must begin every batch from the same
+// snapshot (Keep::standard), and the result is that of one of them.
+StreamResult run_stream(const std::vector<TestTimeLearner*>& learners, const Dataset& stream,
+                        const std::vector<int64_t>& keys, int side, const StreamOptions& options);
 
 // Errors in percent with 95 % intervals: of a part p of n its normal approximation, and of the
 // difference that of the paired differences' mean.

@@ -70,6 +70,13 @@ for mode in online standard; do
   done
 done
 cmp -s "$work/online1/metrics.jsonl" "$work/standard1/metrics.jsonl" && complain "online and standard gave the same"
+# Side by side, as one by one; and the time of a batch is told.
+for n in 1 2 3; do
+  runs 0 "ms a picture, $n at a time; a batch learned from and answered in" \
+    "${stream[@]}" --mode standard --steps 2 --threads 2 --side-by-side $n --out "$work/beside$n"
+  cmp -s "$work/standard1/metrics.jsonl" "$work/beside$n/metrics.jsonl" || complain "$n networks side by side give other results"
+done
+runs 2 "side by side: batches depend on those before in mode online" "${stream[@]}" --mode online --side-by-side 2 --out "$work/none"
 run=$work/killed
 "$program" "${stream[@]}" --mode online --steps 2 --out "$run" >/dev/null 2>&1 &
 pid=$!
@@ -85,6 +92,29 @@ pid=$!
 for _ in $(seq 600); do [[ ! -s $work/stopped/config.toml ]] || break; sleep 0.05; done
 kill -TERM $pid; wait $pid; status=$?
 [[ $status -eq 143 ]] || complain "SIGTERM: exit code $status"
+
+# What it is compared with: BatchNorm's statistics, TENT and pseudo-labels, on a network without a branch too.
+runs 0 "accuracy" train ttt "${tiny[@]}" --set groups=0 --set objective=main --out "$work/twin"
+twin=(adapt --checkpoint "$work/twin" "${pictures[@]}" --corruption gaussian_noise:5,fog:5 --batch 5)
+for method in bn tent pseudo_label; do
+  learning=(--learning-rate 0.01 --steps 2); [[ $method != bn ]] || learning=(--prior 4)
+  [[ $method != pseudo_label ]] || learning+=(--confidence 0)
+  for mode in online standard; do
+    for threads in 1 3; do
+      runs 0 "; $method, $mode: " "${twin[@]}" --method $method --mode $mode "${learning[@]}" --threads $threads --out "$work/$method-$mode$threads"
+    done
+    cmp -s "$work/$method-${mode}1/metrics.jsonl" "$work/$method-${mode}3/metrics.jsonl" || complain "$method, $mode: 3 threads give other results"
+  done
+  [[ $method == bn ]] || ! cmp -s "$work/$method-online1/metrics.jsonl" "$work/$method-standard1/metrics.jsonl" ||
+    complain "$method: online and standard gave the same"
+done
+runs 2 "the network has no BatchNorm" adapt --checkpoint "$work/joint1" "${pictures[@]}" --method tent --out "$work/none"
+runs 2 "prior does nothing in mode online of method tent" "${twin[@]}" --method tent --prior 4 --out "$work/none"
+runs 2 "steps does nothing in mode online of method bn" "${twin[@]}" --method bn --steps 2 --out "$work/none"
+runs 2 "copies does nothing in mode standard of method pseudo_label" "${twin[@]}" --method pseudo_label --mode standard --copies 8 --out "$work/none"
+runs 2 "prior does nothing in mode online" "${joint[@]}" --prior 4
+runs 2 "confidence" "${twin[@]}" --method pseudo_label --confidence 1.5 --out "$work/none"
+[[ ! -e $work/none ]] || complain "a refused run left its directory"
 
 # none learns nothing; a baseline can be judged by it; --json.
 runs 0 '"error_none":' adapt --checkpoint "$work/main" "${pictures[@]}" --mode none --corruption fog:5 --json --out "$work/plain"

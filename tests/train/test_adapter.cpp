@@ -5,6 +5,7 @@
 #include <cstring>
 #include "engine/arena.h"
 #include "kernels/parallel.h"
+#include "train/data/dataset.h"
 #include "ttt/adapter.h"
 #include "ttt/stream.h"
 
@@ -247,6 +248,60 @@ TEST_CASE("adapter: a network without a branch and senseless options are refused
   refused({.copies = 0}, "copies must be at least 1");
   refused({.copies = 6, .rotation = Rotation::all}, "multiple of 4");
   refused({.rotation = Rotation::none}, "must be turned");
+}
+
+TEST_CASE("stream: standard mode side by side gives every bit of one by one") {
+  constexpr int kCount = 20;
+  std::vector<int32_t> labels;
+  std::vector<int64_t> keys;
+  for (int i = 0; i < kCount; ++i) labels.push_back(i % 3), keys.push_back(100 + i);
+  const DatasetPtr stream =
+      from_memory({kSide, pictures(kCount), labels, {"a", "b", "c"}}, "a stream");
+  const int before = thread_count();
+  for (int batch : {1, 3}) {
+    std::vector<StreamResult> results;
+    for (auto [threads, count] : {std::pair{1, 1}, {1, 2}, {3, 1}, {3, 2}, {3, 3}, {2, 3}}) {
+      set_thread_count(threads);
+      std::vector<std::unique_ptr<Method>> methods;
+      std::vector<std::unique_ptr<Adapter>> adapters;
+      std::vector<TestTimeLearner*> learners;
+      for (int i = 0; i < count; ++i) {
+        methods.push_back(small_method());
+        adapters.push_back(std::make_unique<Adapter>(*methods.back(), options_of(Keep::standard)));
+        learners.push_back(adapters.back().get());
+      }
+      results.push_back(run_stream(learners, *stream, keys, kSide, {.batch = batch}));
+    }
+    set_thread_count(before);
+    for (const StreamResult& r : results) {
+      CHECK(r.adapted == results[0].adapted);
+      CHECK(r.learned_from == kCount);
+      // Sums over the batches of what any other bit in any weight would change.
+      CHECK(r.first_loss == results[0].first_loss);
+      CHECK(r.last_loss == results[0].last_loss);
+      CHECK(r.batch_seconds.size() == size_t((kCount + batch - 1) / batch));
+    }
+  }
+}
+
+TEST_CASE("stream: one that is stopped says so, and an error of any learner comes out") {
+  std::vector<int32_t> labels(6, 0);
+  const DatasetPtr stream = from_memory({kSide, pictures(6), labels, {"a"}}, "a stream");
+  struct Refuses : TestTimeLearner {
+    Observed observe(const uint8_t*, const int64_t* keys, int, int) override {
+      if (*keys == 4) fail(ErrorKind::data, "the fifth");
+      return {};
+    }
+    Tensor predict(const uint8_t*, int count, int) override { return zeros({count, 1}); }
+    void reset() override {}
+    bool is_at_snapshot() const override { return true; }
+  } a, b;
+  const std::vector<int64_t> keys = {0, 1, 2, 3, 4, 5};
+  int asked = 0;
+  const StreamResult r =
+      run_stream({&a}, *stream, keys, kSide, {.stop = [&] { return ++asked > 3; }});
+  CHECK((r.stopped && r.adapted.empty()));
+  CHECK_THROWS_WITH_AS(run_stream({&a, &b}, *stream, keys, kSide, {}), "the fifth", Error);
 }
 
 TEST_CASE("stream: differences are paired, and their interval is that of the mean") {

@@ -1,4 +1,5 @@
-// autodidact adapt: test-time training on a stream of pictures, beside the same network frozen.
+// autodidact adapt: test-time training on a stream of pictures, or BatchNorm's adaptation, beside
+// the same network frozen.
 #include <fmt/format.h>
 #include <memory>
 #include "tools/autodidact/command.h"
@@ -15,6 +16,7 @@ struct Options {
   Recipe recipe;
   std::vector<std::string> sets;
   bool resume = false, overwrite = false;
+  int64_t side_by_side = 0;
 };
 
 void run_adapt(const Common& common, Options& o) {
@@ -24,6 +26,7 @@ void run_adapt(const Common& common, Options& o) {
   if (o.resume) request.existing = RunDirectory::Existing::resume;
   if (o.overwrite) request.existing = RunDirectory::Existing::overwrite;
   request.device = device_of(common, progress);
+  request.side_by_side = o.side_by_side;
   const AdaptRun run = adapt_run(request, progress);
   if (run.signal) {
     progress.warn("stopped by a signal; finished streams are kept: go on with --resume");
@@ -60,8 +63,22 @@ void run_adapt(const Common& common, Options& o) {
                  {"half_interval", mean.half},
                  {"samples", results[0].adapted.size()},
                  {"seconds_per_sample", run.seconds_per_sample}});
-  if (run.seconds_per_sample > 0)
-    text += fmt::format("{:.1f} ms a picture\n", 1000 * run.seconds_per_sample);
+  if (const auto& times = run.batch_seconds; !times.empty()) {
+    Json latency;
+    for (int part : {50, 90, 99, 100}) {
+      const size_t rank = (times.size() - 1) * size_t(part) / 100;  // of the sorted
+      latency["p" + std::to_string(part)] = times[rank];
+    }
+    object["batch_seconds"] = latency;
+    object["side_by_side"] = run.side_by_side;
+    auto ms = [&](const char* part) { return 1000 * latency[part].get<double>(); };
+    text += fmt::format(
+        "{:.1f} ms a picture, {} at a time; a batch learned from and answered in {:.1f} ms "
+        "(median), "
+        "{:.1f} (90 %), {:.1f} (99 %), {:.1f} at most\n",
+        1000 * run.seconds_per_sample, run.side_by_side, ms("p50"), ms("p90"), ms("p99"),
+        ms("p100"));
+  }
   print_result(common, text + "protocol: " + run.protocol + "\n", object);
 }
 
@@ -69,14 +86,18 @@ void run_adapt(const Common& common, Options& o) {
 
 void add_adapt(CLI::App& app, Common& common) {
   auto o = std::make_shared<Options>();
-  CLI::App* c = app.add_subcommand("adapt", "test-time training on a stream of pictures");
+  CLI::App* c = app.add_subcommand(
+      "adapt", "test-time training on a stream of pictures, and what it is compared with");
   c->footer(
       "Examples:\n"
       "  autodidact adapt --checkpoint runs/ttt --corruption all:5 --mode online --samples 1000\n"
       "  autodidact adapt --checkpoint runs/ttt --corruption fog:5 --mode standard --steps 10\n"
       "  autodidact adapt --checkpoint runs/ttt --corruption gaussian_noise:5 --gradual\n"
+      "  autodidact adapt --checkpoint runs/bn --corruption all:5 --method tent --batch 200\n"
       "  autodidact adapt --checkpoint runs/ttt --data photos/ --mode none");
-  c->add_option("--checkpoint", o->checkpoint, "checkpoint or run of `train ttt`")->required();
+  c->add_option("--checkpoint", o->checkpoint,
+                "checkpoint or run of `train ttt`; of another method for bn, tent, pseudo_label")
+      ->required();
   // Each is a key of the run's config.toml, which says what it means.
   auto text = [&](const char* option, const char* key, const char* meaning) {
     c->add_option_function<std::string>(
@@ -93,13 +114,17 @@ void add_adapt(CLI::App& app, Common& common) {
   text("--data", "data", "source of labelled pictures (default: the run's test split)");
   text("--corruption", "corruption", "none, NAME[:SEVERITY], all, extra, or a list with commas");
   text("--frost", "frost", "folder of frost textures in place of the procedural ones");
-  text("--mode", "mode", "none, standard (weights restored after each batch), online (kept)");
-  whole("--steps", "steps", "of SGD a batch (1)");
+  text("--method", "method",
+       "ttt (the self-supervised task); of BatchNorm: bn, tent, pseudo_label");
+  text("--mode", "mode", "none, standard (all restored after each batch), online (kept)");
+  whole("--steps", "steps", "a batch, of SGD or Adam (1)");
   real("--learning-rate", "learning_rate", "of these steps (0.001)");
   whole("--copies", "copies", "of each picture a step (32)");
   text("--rotations", "rotations", "of the copies: random, or all four turns");
   text("--part", "part", "what learns: all, shared, norms");
   real("--threshold", "threshold", "learn only where upright has less probability (1: always)");
+  real("--prior", "prior", "of bn: how many pictures the statistics before count as (16)");
+  real("--confidence", "confidence", "of pseudo_label: least probability of an answer (0.9)");
   whole("--batch", "batch", "pictures that arrive at a time (1)");
   whole("--samples", "samples", "pictures of the stream, chosen by the seed (all)");
   text("--order", "order", "of the stream: shuffled, in_order, by_label");
@@ -109,6 +134,10 @@ void add_adapt(CLI::App& app, Common& common) {
       "the severity grows from 1 along the stream");
   c->add_option("--set", o->sets, "key=value for a key of config.toml: the rails, for one")
       ->take_all();
+  c->add_option(
+       "--side-by-side", o->side_by_side,
+       "batches that mode standard adapts to at a time, with the same results (one a thread)")
+      ->check(CLI::Range(int64_t(1), int64_t(1024)));
   c->add_option("--out", o->out, "run directory")->capture_default_str();
   auto* resume = c->add_flag("--resume", o->resume, "go on where the run in --out stopped");
   c->add_flag("--overwrite", o->overwrite, "start anew in an existing run directory")
