@@ -18,6 +18,7 @@ namespace {
 
 constexpr int kTileQueries = 256;
 constexpr int kTasksWanted = 16;
+constexpr double kLn2 = 0.693147180559945309417, kLog2E = 1 / kLn2;
 
 // How the work is cut: by the sizes alone.
 struct QueueRuns {
@@ -88,10 +89,10 @@ void prepare_panel(const InfoNceWork<T>& w, int row) {
   const int rows = std::min(width, p.batch - row);
   float* queries = w.queries + int64_t(row) * p.dim;
   pack_panel(queries, p.q + int64_t(row) * p.dim, p.dim, true, p.dim, rows, vectors,
-             1 / p.temperature);
+             float(kLog2E / double(p.temperature)));
   Scratch<float> keys(staged_floats(rows, p.dim)), s(int64_t(rows) * width);
   stage_keys(keys.data(), p.k + int64_t(row) * p.dim, rows, p.dim);
-  logits(s.data(), queries, vectors, keys.data(), rows, p.dim);
+  logits(s.data(), queries, vectors, keys.data(), rows, p.dim, [](int, int) {});
   for (int r = 0; r < width; ++r) w.positive[row + r] = r < rows ? s[r * width + r] : 0.0f;
 }
 
@@ -110,18 +111,33 @@ void run_task(const InfoNceWork<T>& w, int tile, int run) {
   if (p.dq) std::fill_n(weighted + first * pitch, (last - first) * pitch, 0.0f);
 
   Scratch<float> keys(staged_floats(w.cut.block, p.dim)), s(int64_t(w.cut.block) * kMaxPanel);
-  HWY_ALIGN float factor[kMaxPanel];
+  HWY_ALIGN float factor[kMaxPanel], block_sum[kMaxPanel];
   for (int block = w.cut.first_block(run); block < w.cut.first_block(run + 1); ++block) {
     const int64_t key = int64_t(block) * w.cut.block;
     const int count = int(std::min<int64_t>(w.cut.block, p.keys - key));
     stage_keys(keys.data(), p.queue + key * p.dim, count, p.dim);
+    const T* next = p.queue + (key + count) * p.dim;  // of the run, or of the next one
+    const int64_t next_bytes =
+        std::min<int64_t>(w.cut.block, p.keys - key - count) * p.dim * int64_t(sizeof(T));
+    const int shares =
+        int(chunk_count(last - first, kMaxPanel)) * RowTiles(count, kMaxVectors).count;
+    int share = 0;
     for (int row = first; row < last; row += kMaxPanel) {
       const int vectors = panel_vectors(last - row);
-      logits(s.data(), w.panel(row), vectors, keys.data(), count, p.dim);
-      const QueryState state{w.sum + at_run + row, w.max + at_run + row, factor,
+      const QueryState state{w.sum + at_run + row,  w.max + at_run + row, factor, block_sum,
                              w.rank + at_run + row, w.positive + row};
-      if (follow) exponentials<true>(s.data(), count, vectors, state);
-      else exponentials<false>(s.data(), count, vectors, state);
+      if (!follow) begin_block<false>(s.data(), count, vectors, state);
+      logits(s.data(), w.panel(row), vectors, keys.data(), count, p.dim,
+             [&](int i0, int i1) HWY_ATTR {
+               prefetch_share(next, 0, 1, next_bytes, share++, shares);
+               if (!follow)
+                 powers<false>(s.data() + i0 * vectors * kLanes, i1 - i0, vectors, state);
+             });
+      if (follow) {
+        begin_block<true>(s.data(), count, vectors, state);
+        powers<true>(s.data(), count, vectors, state);
+      }
+      end_block(vectors, state);
       if (p.dq)
         add_weighted_keys(weighted + row * pitch, factor, s.data(), vectors,
                           std::min(vectors * kLanes, last - row), keys.data(), count, p.dim);
@@ -144,6 +160,9 @@ void infonce(const InfoNce<T>& p, float* row_loss) {
   parallel_for(int64_t(cut.tiles) * cut.runs, 1, [&](int64_t task, int64_t) HWY_ATTR {
     run_task(w, int(task / cut.runs), int(task % cut.runs));
   });
+  // Powers of 2 end here: what is left is in base e.
+  for (int i = 0; i < padded; ++i) positive[i] *= float(kLn2);
+  for (int64_t i = 0; i < int64_t(cut.runs) * padded; ++i) max[i] *= float(kLn2);
   parallel_for(p.batch, 16, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row)
       finish_row(

@@ -1,10 +1,11 @@
 // The work on one block of keys and one panel of queries (kMaxPanel of them at most), all of it in
 // the first two levels of cache: logits, exponentials, the weighted sum of keys.
-//   queries: packed [dim][width], scaled by 1 / t; width: kLanes times the panel's vectors
+//   queries: packed [dim][width], scaled by log2(e) / t, so that exp(l) is 2^s;
+//            width: kLanes times the panel's vectors
 //   keys:    staged [panels of dim][count][kMaxPanel], zero beyond dim: each number is copied once
 //            (bf16 widened) and then used 2 * batch times, and both products find it without the
 //            strides at which rows of a power of two would fall on the same cache sets
-//   s, p:    [count][width], logits and then their exponentials, in place
+//   s, p:    [count][width], logits to base 2 and then their powers, in place
 // Included once per target, as simd-inl.h.
 #if defined(AUTODIDACT_KERNELS_INFONCE_BLOCK_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef AUTODIDACT_KERNELS_INFONCE_BLOCK_INL_H_
@@ -37,8 +38,10 @@ void stage_keys(float* keys, const T* rows, int count, int dim) {
 }
 
 // s[key][query]: each a chain of fused multiply-adds over dim, in order, wherever it is computed.
-inline void logits(float* s, const float* queries, int vectors, const float* keys, int count,
-                   int dim) {
+// after(begin, end): those keys' logits are there.
+template <class After>
+HWY_INLINE void logits(float* s, const float* queries, int vectors, const float* keys, int count,
+                       int dim, After&& after) {
   const int width = vectors * kLanes;
   const RowTiles tiles(count, vectors);
   Segment segments[kDepth / kMaxPanel];
@@ -60,49 +63,67 @@ inline void logits(float* s, const float* queries, int vectors, const float* key
       }
       t.partial = s + int64_t(i0) * width;
       multiply_rows(i1 - i0, vectors, t);
+      if (t.last) after(i0, i1);
     }
   }
 }
 
 // What a run over the queue keeps of each query, [width] each.
 struct QueryState {
-  float* sum;             // of exp(l - max)
+  float* sum;             // of 2^(s - max)
   float* max;             // so far, where it is followed
   float* factor;          // by which this block's maximum shrinks the sums before it
+  float* block_sum;       // the part of sum that is this block's
   int32_t* rank;          // logits above the positive's
-  const float* positive;  // l+
+  const float* positive;  // its logit
 };
 
-// s -> p = exp(s - max), and the state after this block.
+// A block begins: the new maximum, where it is followed, of logits that are all there.
 template <bool kFollowMaximum>
-void exponentials(float* s, int count, int vectors, const QueryState& state) {
+void begin_block(const float* s, int count, int vectors, const QueryState& state) {
+  const int width = vectors * kLanes;
+  for (int v = 0; v < width; v += kLanes) {
+    Packet factor(1.0);
+    if constexpr (kFollowMaximum) {
+      const Packet before = packet(state.max + v);
+      Packet shift = before;
+      for (int i = 0; i < count; ++i) shift = max(packet(s + int64_t(i) * width + v), shift);
+      factor = exp2_of_normal(before - shift);
+      store(shift, state.max + v);
+    }
+    store(factor, state.factor + v);
+    store(Packet(0.0), state.block_sum + v);
+  }
+}
+
+// s -> p = 2^(s - max) for some keys of the block.
+template <bool kFollowMaximum>
+void powers(float* s, int count, int vectors, const QueryState& state) {
   const hn::RebindToSigned<F32> integers;
   const auto one = hn::Set(integers, 1);
   const int width = vectors * kLanes;
   for (int v = 0; v < width; v += kLanes) {
-    const Packet positive = packet(state.positive + v);
+    const Packet positive = packet(state.positive + v), shift = packet(state.max + v);
     auto rank = hn::LoadU(integers, state.rank + v);
-    Packet shift(0.0), factor(1.0), sum(0.0);
-    if constexpr (kFollowMaximum) {
-      const Packet before = packet(state.max + v);
-      shift = before;
-      for (int i = 0; i < count; ++i) shift = max(packet(s + int64_t(i) * width + v), shift);
-      factor = exp(before - shift);
-      store(shift, state.max + v);
-    }
+    Packet sum = packet(state.block_sum + v);
     for (int i = 0; i < count; ++i) {
       float* at = s + int64_t(i) * width + v;
       Packet l = packet(at);
       rank = hn::Add(rank, hn::IfThenElseZero(hn::RebindMask(integers, l > positive), one));
       if constexpr (kFollowMaximum) l = l - shift;
-      Packet p = exp_of_normal(l);
+      const Packet p = exp2_of_normal(l);
       store(p, at);
       sum = sum + p;
     }
-    store(fma(factor, packet(state.sum + v), sum), state.sum + v);
-    store(factor, state.factor + v);
+    store(sum, state.block_sum + v);
     hn::StoreU(rank, integers, state.rank + v);
   }
+}
+
+inline void end_block(int vectors, const QueryState& state) {
+  for (int v = 0; v < vectors * kLanes; v += kLanes)
+    store(fma(packet(state.factor + v), packet(state.sum + v), packet(state.block_sum + v)),
+          state.sum + v);
 }
 
 // sums[r] = factor[r] sums[r] + sum over the block of p[key][r] key, for V vectors of dim.

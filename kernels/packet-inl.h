@@ -86,6 +86,17 @@ HWY_INLINE Packet exp_of_normal(Packet x) {
   return exp_of_rest(x, rounded - Packet(kWholes)) * Packet(hn::BitCast(F32(), power));
 }
 
+// 2^x in the same manner: 2^-126 for all x below, infinity for all x above 127.5.
+HWY_INLINE Packet exp2_of_normal(Packet x) {
+  const hn::RebindToUnsigned<F32> integers;
+  x = min(Packet(128.0), max(Packet(-126.0), x));
+  constexpr double kWholes = 12582912 + 127;  // the last bits are the power's exponent at once
+  Packet rounded = x + Packet(kWholes);
+  Packet r = x - (rounded - Packet(kWholes));
+  Packet power(hn::BitCast(F32(), hn::ShiftLeft<23>(hn::BitCast(integers, rounded.v))));
+  return polynomial(r, 1, 0.693147, 0.24022247, 0.055507336, 0.009671681, 0.0013264727) * power;
+}
+
 HWY_INLINE Packet log(Packet x) {
   constexpr float kInf = std::numeric_limits<float>::infinity();
   constexpr float kNan = std::numeric_limits<float>::quiet_NaN();

@@ -28,8 +28,8 @@ const Case kCases[] = {
     {{2, 8, 9, 32, 24, 3, 3, 1, 1}, true, true},  // 144 pixels of the large tile
     {{1, 11, 13, 6, 130, 3, 3, 1, 1}, true, true},
 };
-// 1,152 pixels: the sum over them is split.
-const ConvSizes kSplit = {2, 24, 24, 4, 6, 3, 3, 1, 1};
+// 1,568 pixels: the sum over them has three parts, so that their order shows.
+const ConvSizes kSplit = {2, 28, 28, 4, 6, 3, 3, 1, 1};
 
 int64_t outputs(const ConvSizes& s) { return int64_t(s.n) * s.out_h() * s.out_w() * s.c_out; }
 int64_t inputs(const ConvSizes& s) { return int64_t(s.n) * s.h * s.w * s.c_in; }
@@ -112,7 +112,7 @@ TEST_CASE("conv_weights.cu: gradients of weights and bias as on the CPU, and eac
 
 TEST_CASE("conv_weights.cu: a long sum over pixels is split over blocks") {
   const ConvSizes& s = kSplit;
-  CHECK(choose_cut<float>(s.c_out, s.kh * s.kw * s.c_in, s.n * s.h * s.w, 1, true).splits > 1);
+  CHECK(choose_cut<float>(s.c_out, s.kh * s.kw * s.c_in, s.n * s.h * s.w, 1, true).splits > 2);
   const Values dy = random_values(outputs(s), 1), x = random_values(inputs(s), 2);
   check_device("conv split", [&]<template <class> class B, class T>(auto queue, B<T>& b) {
     Acc<T>*dw = b.out_acc(weights(s)), *dbias = b.out_acc(s.c_out);

@@ -53,9 +53,9 @@ struct Reference {
 };
 
 double gamma(int roundings) { return roundings * 0x1p-24 / (1 - roundings * 0x1p-24); }
-// q times the rounded 1 / t, then a chain of dim multiply-adds (or products and sums): dim + 2
-// roundings, Higham, Accuracy and Stability, 3.1.
-double logit_error(int dim, double magnitude) { return gamma(dim + 2) * magnitude; }
+// q times the rounded log2(e) / t, then a chain of dim multiply-adds (or products and sums), then
+// times the rounded ln 2: dim + 4 roundings, Higham, Accuracy and Stability, 3.1.
+double logit_error(int dim, double magnitude) { return gamma(dim + 4) * magnitude; }
 
 Reference reference(const Case& c, const Inputs& in) {
   const size_t rows = size_t(c.batch), size = rows * size_t(c.dim);
@@ -112,7 +112,8 @@ Reference reference(const Case& c, const Inputs& in) {
 }
 
 // How far a sum of exp(l - max) may be off, relative, for logits that are right. u = 2^-24:
-//  - exp is within 2 ulp (kernels/packet-inl.h), 4 u; its argument l - max is rounded, u spread;
+//  - a power is within 2 ulp (kernels/packet-inl.h), 4 u; its argument l - max is rounded, u
+//  spread;
 //  - a sum over a block of at most 192 keys: 192 u (a lane adds its terms one after the other);
 //  - a block more: u for the addition, 4 u for the factor by which a new maximum shrinks the sums
 //    before it; the arguments of all these factors together round by another u spread;

@@ -166,11 +166,15 @@ class Build:
         objects = {f: w[w.index("-o") + 1] for f, w in self.commands.items() if "-o" in w}
         self.host = [o for f, o in objects.items() if re.fullmatch(r".*/kernels/\w+\.cpp", f)
                      and "autodidact_kernels.dir" in o]
+        # What calls the vendors' libraries, and needs elementwise.cu: without mutants, where a kernel asks for it.
+        vendor = [o for f, o in objects.items() if re.fullmatch(r".*/kernels/(vendor/\w+\.\w+|elementwise\.cu)", f)
+                  and "autodidact_kernels.dir" in o]
         tests = {objects[str(test)] for family in families for test, holds_kernel in family.tests if not holds_kernel}
         main = "tests/CMakeFiles/emulator_tests.dir/main.cpp.o"
-        self.command("ninja", f"-j{jobs}", "libautodidact_emulator.a", main, *self.host, *tests)
+        self.command("ninja", f"-j{jobs}", "libautodidact_emulator.a", main, *self.host, *vendor, *tests)
         self.command("c++", "-std=c++20", "-O1", "-fPIE", "-c", HERE / "mutant.cpp", "-o", self.out / "mutant.o")
-        self.host += [main, str(self.out / "mutant.o")]
+        self.command("ar", "rcs", self.out / "vendor.a", *vendor)
+        self.host += [main, str(self.out / "mutant.o"), str(self.out / "vendor.a")]
         self.cache = ["ccache"] * (shutil.which("ccache") is not None)
         self.turns, self.compiled = collections.defaultdict(threading.Lock), {}
 
