@@ -281,12 +281,14 @@ RunResult train_run(const RunRequest& request, Progress& progress) {
     if (const std::string& was = fact(*last, "method", request.out); was != request.method)
       fail(ErrorKind::usage, request.out, ": is a run of ", was, ", not of ", request.method,
            "; resume it with `train ", was, "`");
-  BadFileList bad(run.file("bad_files.txt"));
-  auto found = [&](const BadFile& b) { bad.add(b); };
+  std::optional<BadFileList> bad;  // there before the first batch is taken
+  auto found = [&](const BadFile& b) { bad->add(b); };
   Assembly a(request, last ? &*last : nullptr, found);
   if (last) last->facts["recipe"] = a.recipe.completed(fact(*last, "recipe", request.out));
   a.method->begin({a.parameters, *a.optimizer, a.loop.batch_size,
                    [&](const std::string& message) { progress.say(message); }});
+  run.remove_overwritten();
+  bad.emplace(run.file("bad_files.txt"));
   progress.log_to(run.file("log.txt"));
   // A run that goes on keeps it: the loop refuses other settings. One that was stopped before its
   // first checkpoint begins anew, perhaps with others.
@@ -314,8 +316,8 @@ RunResult train_run(const RunRequest& request, Progress& progress) {
     result.was_finished = true;
     loop.last = last_metrics(run.file("metrics.jsonl"));
   }
-  if (bad.size())
-    progress.warn(std::to_string(bad.size()) +
+  if (bad->size())
+    progress.warn(std::to_string(bad->size()) +
                   " damaged pictures, replaced in training and left out in testing: " +
                   run.file("bad_files.txt"));
   return result;

@@ -88,6 +88,7 @@ class Run {
 
   AdaptRun all(const AdaptRequest& request) {
     RunDirectory run(request.out, request.existing);
+    run.remove_overwritten();
     AdaptRun result;
     result.keys = keys_, result.protocol = protocol();
     const std::string config = run.file("config.toml"), metrics = run.file("metrics.jsonl");

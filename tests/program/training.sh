@@ -120,6 +120,16 @@ told >"$work/told"
 runs 0 '"images_per_second":null,"was_finished":true' train rotation "${short[@]}" --resume --json --out "$work/finished"
 same_end "$work/finished"
 
+# --overwrite: what is refused leaves the old run as it was, and a run may start from the one that it replaces.
+cp -r "$work/reference" "$work/replaced"
+runs 2 "did you mean epochs?" train rotation "${short[@]}" --set epohcs=3 --overwrite --out "$work/replaced"
+runs 3 "$work/nowhere" train rotation "${short[@]}" --data "$work/nowhere" --overwrite --out "$work/replaced"
+runs 3 "$work/nowhere" train rotation "${short[@]}" --init "$work/nowhere" --overwrite --out "$work/replaced"
+same_end "$work/replaced"
+runs 0 "" train rotation "${short[@]}" --set epochs=1 --init "$work/replaced" --overwrite --out "$work/replaced"
+[[ $(ls "$work/replaced/checkpoints") == *step-00000010.safetensors* && $(ls "$work/replaced/checkpoints") != *00000020* ]] ||
+  complain "--overwrite with --init of the same run: $(ls "$work/replaced/checkpoints")"
+
 # A dry run: what there is, and that it would be refused.
 runs 0 "training: 320 pictures of" train rotation "${short[@]}" --dry-run --out "$work/none4"
 grep -qF ", 10 classes" "$work/out" || complain "--dry-run: no classes"
