@@ -57,6 +57,11 @@ std::string init_of(Recipe recipe) {
   return keys.init;
 }
 
+// Of a run the newest sound one; a damaged one is named.
+std::string checkpoint_at(const std::string& path) {
+  return find_sound_checkpoint(path, [](const std::string& m) { Progress().warn(m); });
+}
+
 // The keys that say what network it is, as lines of TOML.
 std::string network_of(Recipe recipe) {
   ModelKeys keys;
@@ -118,7 +123,7 @@ struct Assembly {
     std::string taken;
     std::optional<Checkpoint> start;
     const std::string init = init_of(recipe);
-    const std::string file = init.empty() || last ? request.out : find_checkpoint(init);
+    const std::string file = init.empty() || last ? request.out : checkpoint_at(init);
     if (!init.empty()) {
       if (!last) start = read_start(file);
       // Another program's weights do not say what they are of: the recipe has to.
@@ -371,7 +376,7 @@ std::string outputs_fact(const std::vector<std::string>& names) {
 static LoadedMethod load(const std::string& path, bool untrained, int64_t seed, Device device,
                          int side_wanted) {
   LoadedMethod loaded;
-  std::string file = find_checkpoint(path);
+  std::string file = checkpoint_at(path);
   loaded.checkpoint = read_checkpoint(file);
   loaded.name = fact(loaded.checkpoint, "method", file);
   loaded.side = count_of(loaded.checkpoint, "side", "pixels", file);

@@ -168,9 +168,15 @@ runs 3 "no such file or folder" train rotation --data "$work/nowhere" --out "$wo
 
 # The newest checkpoint is damaged: the one before it is taken, and the end is the same. All damaged: exit code 6.
 cp -r "$work/reference" "$work/flipped"
+{ printf 'P5 32 32 255\n'; head -c 1024 /dev/urandom; } >"$work/picture.ppm"
 newest=$(last "$work/flipped")
 printf '\377' | dd of="$newest" bs=1 seek=$(($(stat -c %s "$newest") - 7)) conv=notrunc status=none
 runs 6 "does not have its checksum" inspect "$work/flipped"
+for command in "embed --data $work/x.npy --out $work/f.npy --checkpoint" "export --out $work/w.safetensors --checkpoint" \
+               "predict $work/picture.ppm --checkpoint" "train rotation ${short[*]} --out $work/from-flipped --init"; do
+  runs 0 "does not have its checksum; going back to" $command "$work/flipped"
+done
+runs 6 "does not have its checksum" export --checkpoint "$newest" --out "$work/none.safetensors"   # named itself
 runs 0 "" train rotation "${short[@]}" --resume --out "$work/flipped"
 grep -q "does not have its checksum; going back to" "$work/err" || complain "going back was not said"
 same_end "$work/flipped"
