@@ -3,6 +3,7 @@
 // methods.cpp.
 #pragma once
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -76,6 +77,10 @@ class Method {
   virtual Normalization normalization() const = 0;        // of untouched pictures
   // Everything that a checkpoint holds; what is no part of the network is method.*
   virtual void visit(Visitor& v) = 0;
+  // What else a run needs to go on as if it had not stopped: facts of a checkpoint, left out where
+  // they are as at the start.
+  virtual void store_facts(std::map<std::string, std::string>& /*facts*/) const {}
+  virtual void load_facts(const std::map<std::string, std::string>& /*facts*/) {}
   // The modules that are not part of the encoder, by their names.
   virtual std::vector<std::string> heads() const = 0;
   virtual std::vector<std::string> outputs() const = 0;  // what the head's outputs mean; or none
