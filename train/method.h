@@ -67,8 +67,9 @@ class Method {
   // to both). `stop` is asked before every batch; empty: it said yes.
   virtual Metrics evaluate(Loader& pictures, const std::function<bool()>& stop) = 0;
   // At the start, and after epochs 1, 2, 4, 8, .. and the last: what a person would look at,
-  // written into the folder. The tape is off, as in evaluate.
-  virtual void keep_pictures(const Dataset& /*test*/, int64_t /*epoch*/,
+  // written into the folder. The tape is off, as in evaluate. Damaged pictures are left out;
+  // evaluate names them.
+  virtual void keep_pictures(const DatasetPtr& /*test*/, int64_t /*epoch*/,
                              const std::string& /*folder*/) {}
   // What judging and predicting see.
   virtual Encoder& encoder() = 0;

@@ -81,8 +81,8 @@ StreamResult run_stream(Adapter& adapter, const Dataset& stream, const std::vect
   const size_t row = size_t(side) * size_t(side) * 3;
   std::vector<uint8_t> images(size_t(options.batch) * row);
   const auto begin = std::chrono::steady_clock::now();
-  int64_t batches = 0;
-  for (int64_t first = 0; first < stream.size(); first += options.batch, ++batches) {
+  int64_t finite = 0;  // batches
+  for (int64_t first = 0; first < stream.size(); first += options.batch) {
     if (options.stop()) {
       r.stopped = true;
       return r;
@@ -93,10 +93,10 @@ StreamResult run_stream(Adapter& adapter, const Dataset& stream, const std::vect
     const Observed seen = adapter.observe(images.data(), &keys[size_t(first)], count, side);
     r.learned_from += seen.adapted, r.failures += seen.failed;
     r.alarms += seen.alarmed;
-    r.first_loss += seen.first_loss, r.last_loss += seen.last_loss;
+    if (!seen.failed) r.first_loss += seen.first_loss, r.last_loss += seen.last_loss, ++finite;
     add_recognised(r.adapted, adapter.predict(images.data(), count, side), stream, first);
   }
-  r.first_loss /= double(batches), r.last_loss /= double(batches);
+  r.first_loss /= double(finite), r.last_loss /= double(finite);
   r.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return r;
 }

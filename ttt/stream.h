@@ -22,7 +22,7 @@ struct StreamResult {
   int64_t learned_from = 0;              // pictures; the others were confident enough
   int64_t failures = 0;                  // batches whose loss was not finite
   int64_t alarms = 0;                    // of Rails::alarm_window
-  double first_loss = 0, last_loss = 0;  // self-supervised, means over the batches
+  double first_loss = 0, last_loss = 0;  // self-supervised, means of finite ones
   double seconds = 0;                    // of observing and predicting
   bool stopped = false;
 };
