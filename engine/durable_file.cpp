@@ -93,6 +93,19 @@ void remove_temporaries(const std::string& directory) {
   }
 }
 
+int open_regular(const std::string& path, const std::string& name, uint64_t& size) {
+  // O_NONBLOCK: otherwise opening a named pipe waits for a writer.
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) fail(ErrorKind::data, name, ": cannot be opened: ", std::strerror(errno));
+  struct stat info;
+  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+    close(fd);
+    fail(ErrorKind::data, name, ": is not a regular file");
+  }
+  size = uint64_t(info.st_size);
+  return fd;
+}
+
 std::string read_text(const std::string& path, size_t limit) {
   std::FILE* f = std::fopen(path.c_str(), "rbe");
   if (!f) fail(ErrorKind::data, path, ": cannot be opened: ", std::strerror(errno));

@@ -36,6 +36,9 @@ void write_durably(const std::string& path, std::string_view text);
 // Removes what interrupted writers left in a directory: files named .*.tmp-PID. Call it only where
 // no writer can be at work.
 void remove_temporaries(const std::string& directory);
+// A regular file to be read, and its size; a named pipe is refused without waiting for a writer.
+// ErrorKind::data calls it `name`. The caller closes it.
+int open_regular(const std::string& path, const std::string& name, uint64_t& size);
 // The whole of a small file; ErrorKind::data when it cannot be read or is larger than `limit`.
 std::string read_text(const std::string& path, size_t limit = size_t(1) << 20);
 

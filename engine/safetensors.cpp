@@ -21,17 +21,7 @@ class Source {
  public:
   Source(std::string_view bytes, std::string name)
       : name_(std::move(name)), size_(bytes.size()), memory_(bytes) {}
-  explicit Source(const std::string& path) : name_(path) {
-    fd_ = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd_ < 0) fail(ErrorKind::data, path, ": cannot be opened: ", std::strerror(errno));
-    struct stat s;
-    bool regular = fstat(fd_, &s) == 0 && S_ISREG(s.st_mode);
-    if (!regular) {
-      close(fd_);
-      fail(ErrorKind::data, path, ": is not a regular file");
-    }
-    size_ = uint64_t(s.st_size);
-  }
+  explicit Source(const std::string& path) : name_(path), fd_(open_regular(path, path, size_)) {}
   ~Source() {
     if (fd_ >= 0) close(fd_);
   }
@@ -106,9 +96,12 @@ TensorFile read_from(Source& source) {
     fail(ErrorKind::usage, source.name(),
          ": is a PyTorch pickle, which can hold code and is never read; save it again with "
          "safetensors.torch.save_file(model.state_dict(), ...)");
-  if (n > SafetensorsLimits::kHeaderBytes || n > source.size() - kLengthBytes)
+  if (n > SafetensorsLimits::kHeaderBytes)
     fail(ErrorKind::checkpoint, source.name(), ": a header of ", n, " bytes in a file of ",
          source.size(), "; at most ", SafetensorsLimits::kHeaderBytes, " are read");
+  if (n > source.size() - kLengthBytes)
+    fail(ErrorKind::checkpoint, source.name(),
+         ": ends inside its header: ", source.size() - kLengthBytes, " bytes of ", n);
   TensorFile file;
   file.header.assign(reinterpret_cast<char*>(length), kLengthBytes);
   file.header.resize(size_t(kLengthBytes + n));

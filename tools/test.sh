@@ -6,7 +6,11 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 parts=("$@")
-[[ ${#parts[@]} -gt 0 ]] || parts=(house release scripts emulated sanitize cuda)
+all=(house release scripts emulated sanitize cuda)
+[[ ${#parts[@]} -gt 0 ]] || parts=("${all[@]}")
+for part in "${parts[@]}"; do
+  [[ " ${all[*]} " == *" $part "* ]] || { echo "tools/test.sh: the parts are ${all[*]}; got $part" >&2; exit 2; }
+done
 log=$(mktemp -d); trap 'rm -rf "$log"' EXIT
 passed=0 failed=0 skipped=0
 failures=()
@@ -131,4 +135,4 @@ fi
 finish
 for name in "${failures[@]}"; do echo "FAILED: $name"; done
 echo "$passed passed, $failed failed, $skipped skipped"
-[[ $failed -eq 0 ]]
+[[ $failed -eq 0 && $((passed + skipped)) -gt 0 ]]

@@ -200,6 +200,28 @@ std::string find_checkpoint(const std::string& path) {
   return (folder / names.back()).string();
 }
 
+std::string find_sound_checkpoint(const std::string& path,
+                                  const std::function<void(const std::string&)>& say) {
+  const std::string last = find_checkpoint(path);
+  if (last == path) return path;
+  const fs::path folder = fs::path(last).parent_path();
+  std::vector<std::string> names = CheckpointFolder(folder.string()).names(), damage;
+  while (!names.empty() && folder / names.back() != last) names.pop_back();
+  for (; !names.empty(); names.pop_back()) {
+    const std::string file = (folder / names.back()).string();
+    try {
+      read_weights(file);
+    } catch (const Error& e) {
+      if (e.kind != ErrorKind::checkpoint && e.kind != ErrorKind::data) throw;
+      damage.push_back(e.what());
+      continue;
+    }
+    for (const std::string& why : damage) say(why + "; going back to " + names.back());
+    return file;
+  }
+  return last;
+}
+
 std::vector<std::string> CheckpointFolder::names() const {
   std::vector<std::string> found;
   std::error_code none;

@@ -45,6 +45,10 @@ TensorFile read_weights(const std::string& path);
 Checkpoint read_start(const std::string& path);
 // What the user named: a checkpoint, a run directory or its checkpoints/ (then the last one).
 std::string find_checkpoint(const std::string& path);
+// The same, but of a run the newest that is undamaged: says which damaged ones are passed over. All
+// of them damaged: the last one, for its reader to refuse.
+std::string find_sound_checkpoint(const std::string& path,
+                                  const std::function<void(const std::string&)>& say);
 
 // RUN/checkpoints: step-00000100.safetensors, ..., and `last` (a text file with a name). Keeps the
 // last two. None is called the best: that would be a choice made on the test split.

@@ -7,12 +7,23 @@
 namespace autodidact {
 namespace {
 
-int64_t count_parameters(Method& method, const TensorFile& file) {
+int64_t count_parameters(const std::vector<NamedTensor>& network, const TensorFile& file) {
   int64_t count = 0;
-  for (const NamedTensor& t : named_tensors(method))
+  for (const NamedTensor& t : network)
     if (t.role != Role::buffer && file.tensors.count(t.name)) count += t.tensor->size();
   return count;
 }
+
+// As Classifier, but the encoder comes first: it knows what its head is called, and the file's head
+// says how many outputs there are.
+struct ImportedClassifier {
+  std::unique_ptr<Encoder> encoder;
+  Linear head;
+  void visit(Visitor& v) {
+    encoder->visit(v);
+    v(encoder->head_name(), head);
+  }
+};
 
 }  // namespace
 
@@ -29,40 +40,42 @@ Exchanged export_weights(const std::string& out, const std::string& checkpoint, 
     if (encoder ? of_encoder.count(name) > 0 : !of_run) file.tensors[name] = tensor;
   }
   write_safetensors(out, file, {}, [](const std::string& written) { read_safetensors(written); });
-  e.tensors = int64_t(file.tensors.size()), e.parameters = count_parameters(*loaded.method, file);
+  e.tensors = int64_t(file.tensors.size()),
+  e.parameters = count_parameters(named_tensors(*loaded.method), file);
   return e;
 }
 
 Exchanged import_weights(const std::string& out, const std::string& weights, Recipe recipe) {
   TensorFile file = read_weights(weights);
-  Recipe look = recipe;  // keys are read once
-  ModelKeys model;
-  look.read(model);
-  Rng rng(0);
-  Exchanged e{.head = make_encoder(model.encoder, rng)->head_name()};
-  auto head = file.tensors.find(e.head + ".weight");
-  if (head == file.tensors.end() || head->second.shape.rank() == 0)
-    fail(ErrorKind::checkpoint, weights, ": has no ", e.head, ".weight; `autodidact train --init` ",
-         "starts from an encoder alone");
-
   RunKeys keys;
   recipe.read(keys);
   if (keys.image_size == 0)
     fail(ErrorKind::usage, "import: set image_size, the side of the pictures it was trained on");
-  DataFacts data{int(keys.image_size), {}, uint64_t(keys.seed)};
-  for (int i = 0; i < head->second.shape[0]; ++i) data.classes.push_back(std::to_string(i));
-  auto method = make_method("supervised", recipe, data, Dtype::f32);
+  ClassificationKeys network;
+  recipe.read(network);
   recipe.check_all_known();
-  load_strict(*method, file, {}, weights);
+  Rng rng(uint64_t(keys.seed));
+  auto encoder = make_encoder(network.model.for_side(int(keys.image_size)), rng);
+  Exchanged e{.head = encoder->head_name()};
+  auto head = file.tensors.find(e.head + ".weight");
+  if (head == file.tensors.end() || head->second.shape.rank() == 0)
+    fail(ErrorKind::checkpoint, weights, ": has no ", e.head, ".weight; `autodidact train --init` ",
+         "starts from an encoder alone");
+  const int outputs = head->second.shape[0], dim = encoder->dim();
+  ImportedClassifier model{std::move(encoder), Linear(dim, outputs, rng)};
+  const std::vector<NamedTensor> tensors = named_tensors(model);
+  load_strict(stored_tensors(tensors), file, {}, weights);
 
+  std::vector<std::string> names;
+  for (int i = 0; i < outputs; ++i) names.push_back(std::to_string(i));
   Checkpoint c;
-  store(c.file, stored_tensors(named_tensors(*method)));
+  store(c.file, stored_tensors(tensors));
   c.facts = {{"method", "supervised"},
              {"recipe", recipe.resolved()},
-             {"outputs", outputs_fact(method->outputs())},
-             {"side", std::to_string(data.side)}};
+             {"outputs", outputs_fact(names)},
+             {"side", std::to_string(keys.image_size)}};
   write_checkpoint(out, c);
-  e.tensors = int64_t(c.file.tensors.size()), e.parameters = count_parameters(*method, c.file);
+  e.tensors = int64_t(c.file.tensors.size()), e.parameters = count_parameters(tensors, c.file);
   return e;
 }
 

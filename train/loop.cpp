@@ -194,7 +194,7 @@ class Loop {
     if (!t.test) return;
     Frozen frozen(t.parameters);
     set_training(t.method, false);
-    t.method.keep_pictures(*t.test, step_ / per_epoch_, t.run.file("reconstructions"));
+    t.method.keep_pictures(t.test, step_ / per_epoch_, t.run.file("reconstructions"));
     enter_training(t);
   }
 
@@ -208,6 +208,7 @@ class Loop {
     auto interval = last.facts.find("interval");
     interval_ = Interval::parse(interval == last.facts.end() ? "" : interval->second);
     test_due_ = last.facts.count(kTestDue) > 0;
+    t.method.load_facts(last.facts);
     t.loader.seek(last.epoch, last.batch);
     t.progress.say("resuming after step " + std::to_string(step_));
   }
@@ -316,6 +317,7 @@ class Loop {
     c.metrics_lines = lines.lines();
     c.facts = t.facts;
     c.facts["interval"] = interval_.text();
+    t.method.store_facts(c.facts);
     if (test_due_) c.facts[kTestDue] = "due";
     t.run.checkpoints().save(c);
   }

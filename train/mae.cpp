@@ -78,7 +78,7 @@ Tensor MaskedTraining::logits(const Tensor&) const {
   fail(ErrorKind::usage, "mae: has no head that predicts");
 }
 
-void MaskedTraining::keep_pictures(const Dataset& pictures, int64_t epoch,
+void MaskedTraining::keep_pictures(const DatasetPtr& pictures, int64_t epoch,
                                    const std::string& folder) {
   keep_reconstruction(*this, pictures, epoch, seed_, dtype_, folder);
 }

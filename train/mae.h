@@ -29,7 +29,7 @@ class MaskedTraining : public Method {
   Tensor loss(const Batch& batch, Metrics& metrics) override;
   // With one mask a picture, the same at every look.
   Metrics evaluate(Loader& pictures, const std::function<bool()>& stop) override;
-  void keep_pictures(const Dataset& pictures, int64_t epoch, const std::string& folder) override;
+  void keep_pictures(const DatasetPtr& pictures, int64_t epoch, const std::string& folder) override;
   Encoder& encoder() override { return *model_.encoder; }
   Tensor logits(const Tensor&) const override;  // ErrorKind::usage: there are none
   Normalization normalization() const override { return augmentation_.normalization; }

@@ -3,6 +3,7 @@
 // methods.cpp.
 #pragma once
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -66,8 +67,9 @@ class Method {
   // to both). `stop` is asked before every batch; empty: it said yes.
   virtual Metrics evaluate(Loader& pictures, const std::function<bool()>& stop) = 0;
   // At the start, and after epochs 1, 2, 4, 8, .. and the last: what a person would look at,
-  // written into the folder. The tape is off, as in evaluate.
-  virtual void keep_pictures(const Dataset& /*test*/, int64_t /*epoch*/,
+  // written into the folder. The tape is off, as in evaluate. Damaged pictures are left out;
+  // evaluate names them.
+  virtual void keep_pictures(const DatasetPtr& /*test*/, int64_t /*epoch*/,
                              const std::string& /*folder*/) {}
   // What judging and predicting see.
   virtual Encoder& encoder() = 0;
@@ -76,6 +78,10 @@ class Method {
   virtual Normalization normalization() const = 0;        // of untouched pictures
   // Everything that a checkpoint holds; what is no part of the network is method.*
   virtual void visit(Visitor& v) = 0;
+  // What else a run needs to go on as if it had not stopped: facts of a checkpoint, left out where
+  // they are as at the start.
+  virtual void store_facts(std::map<std::string, std::string>& /*facts*/) const {}
+  virtual void load_facts(const std::map<std::string, std::string>& /*facts*/) {}
   // The modules that are not part of the encoder, by their names.
   virtual std::vector<std::string> heads() const = 0;
   virtual std::vector<std::string> outputs() const = 0;  // what the head's outputs mean; or none

@@ -79,7 +79,6 @@ void Progress::line(const std::string& text, bool shown, const char* colour) {
 
 void Progress::say(const std::string& m) { line(m, loudness_ != Loudness::quiet, nullptr); }
 void Progress::warn(const std::string& m) { line("warning: " + m, true, kYellow); }
-void Progress::detail(const std::string& m) { line(m, loudness_ == Loudness::verbose, nullptr); }
 
 void Progress::update(int64_t done, int64_t total, const std::string& what) {
   bool first = first_done_ < 0;

@@ -9,7 +9,7 @@
 
 namespace autodidact {
 
-enum class Loudness { quiet, normal, verbose };
+enum class Loudness { quiet, normal };
 
 class Progress {
  public:
@@ -18,10 +18,9 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  void log_to(const std::string& path);     // appends to it from now on
-  void say(const std::string& message);     // shown unless quiet
-  void warn(const std::string& message);    // shown always
-  void detail(const std::string& message);  // shown if verbose
+  void log_to(const std::string& path);   // appends to it from now on
+  void say(const std::string& message);   // shown unless quiet
+  void warn(const std::string& message);  // shown always
   // done of total units (pictures); `what` is shown before the rate: "epoch 3/10  loss 1.234".
   // Cheap to call every step.
   void update(int64_t done, int64_t total, const std::string& what);

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include "engine/safetensors.h"
+#include "train/data/readable.h"
 #include "train/run_directory.h"
 
 namespace autodidact {
@@ -143,10 +144,12 @@ Tensor first_pictures(const Dataset& data, int count, int side, const Normalizat
   return normalize(pixels.data(), count, side, n, dtype);
 }
 
-void keep_reconstruction(const MaskedTraining& mae, const Dataset& data, int64_t epoch,
+void keep_reconstruction(const MaskedTraining& mae, const DatasetPtr& data, int64_t epoch,
                          uint64_t seed, Dtype dtype, const std::string& folder) {
   const int side = mae.model().encoder->grid * mae.model().patch();
-  Tensor images = first_pictures(data, kKeptPictures, side, mae.normalization(), dtype);
+  std::vector<BadFile> left_out;
+  const DatasetPtr readable = first_readable(data, kKeptPictures, 1, left_out);
+  Tensor images = first_pictures(*readable, kKeptPictures, side, mae.normalization(), dtype);
   std::vector<int64_t> indices;
   for (int i = 0; i < images.shape[0]; ++i) indices.push_back(i);
   const int patches = mae.model().patches();

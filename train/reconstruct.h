@@ -36,8 +36,8 @@ Tensor first_pictures(const Dataset& data, int count, int side, const Normalizat
                       Dtype dtype);
 
 // FOLDER/epoch-00004.safetensors: what the network rebuilds of the first pictures at this point of
-// training; and a picture of all such files, a column an epoch.
-void keep_reconstruction(const MaskedTraining& mae, const Dataset& data, int64_t epoch,
+// training, damaged ones left out; and a picture of all such files, a column an epoch.
+void keep_reconstruction(const MaskedTraining& mae, const DatasetPtr& data, int64_t epoch,
                          uint64_t seed, Dtype dtype, const std::string& folder);
 ImageGrid over_epochs(const std::string& folder);
 

@@ -57,6 +57,11 @@ std::string init_of(Recipe recipe) {
   return keys.init;
 }
 
+// Of a run the newest sound one; a damaged one is named.
+std::string checkpoint_at(const std::string& path) {
+  return find_sound_checkpoint(path, [](const std::string& m) { Progress().warn(m); });
+}
+
 // The keys that say what network it is, as lines of TOML.
 std::string network_of(Recipe recipe) {
   ModelKeys keys;
@@ -118,7 +123,7 @@ struct Assembly {
     std::string taken;
     std::optional<Checkpoint> start;
     const std::string init = init_of(recipe);
-    const std::string file = init.empty() || last ? request.out : find_checkpoint(init);
+    const std::string file = init.empty() || last ? request.out : checkpoint_at(init);
     if (!init.empty()) {
       if (!last) start = read_start(file);
       // Another program's weights do not say what they are of: the recipe has to.
@@ -281,12 +286,14 @@ RunResult train_run(const RunRequest& request, Progress& progress) {
     if (const std::string& was = fact(*last, "method", request.out); was != request.method)
       fail(ErrorKind::usage, request.out, ": is a run of ", was, ", not of ", request.method,
            "; resume it with `train ", was, "`");
-  BadFileList bad(run.file("bad_files.txt"));
-  auto found = [&](const BadFile& b) { bad.add(b); };
+  std::optional<BadFileList> bad;  // there before the first batch is taken
+  auto found = [&](const BadFile& b) { bad->add(b); };
   Assembly a(request, last ? &*last : nullptr, found);
   if (last) last->facts["recipe"] = a.recipe.completed(fact(*last, "recipe", request.out));
   a.method->begin({a.parameters, *a.optimizer, a.loop.batch_size,
                    [&](const std::string& message) { progress.say(message); }});
+  run.remove_overwritten();
+  bad.emplace(run.file("bad_files.txt"));
   progress.log_to(run.file("log.txt"));
   // A run that goes on keeps it: the loop refuses other settings. One that was stopped before its
   // first checkpoint begins anew, perhaps with others.
@@ -314,8 +321,8 @@ RunResult train_run(const RunRequest& request, Progress& progress) {
     result.was_finished = true;
     loop.last = last_metrics(run.file("metrics.jsonl"));
   }
-  if (bad.size())
-    progress.warn(std::to_string(bad.size()) +
+  if (bad->size())
+    progress.warn(std::to_string(bad->size()) +
                   " damaged pictures, replaced in training and left out in testing: " +
                   run.file("bad_files.txt"));
   return result;
@@ -369,7 +376,7 @@ std::string outputs_fact(const std::vector<std::string>& names) {
 static LoadedMethod load(const std::string& path, bool untrained, int64_t seed, Device device,
                          int side_wanted) {
   LoadedMethod loaded;
-  std::string file = find_checkpoint(path);
+  std::string file = checkpoint_at(path);
   loaded.checkpoint = read_checkpoint(file);
   loaded.name = fact(loaded.checkpoint, "method", file);
   loaded.side = count_of(loaded.checkpoint, "side", "pixels", file);

@@ -123,7 +123,7 @@ std::string RunDirectory::refusal(const std::string& path, Existing existing) {
 }
 
 RunDirectory::RunDirectory(const std::string& path, Existing existing)
-    : path_(path), checkpoints_((fs::path(path) / "checkpoints").string()) {
+    : path_(path), checkpoints_((fs::path(path) / "checkpoints").string()), existing_(existing) {
   // A folder that is no run of ours is left alone, lock file and all.
   if (std::string why = no_run_directory(path, existing == Existing::resume); !why.empty())
     fail(ErrorKind::usage, why);
@@ -150,14 +150,12 @@ RunDirectory::RunDirectory(const std::string& path, Existing existing)
     // Never empty in between: who looks now has to see that this is a run.
     if (pwrite(lock_, who.data(), who.size(), 0) < 0 || ftruncate(lock_, off_t(who.size())) != 0)
       fail(ErrorKind::failure, file(kLock), ": cannot be written: ", std::strerror(errno));
-    if (existing == Existing::overwrite) remove_run(path);
     for (const std::string& folder : {path, checkpoints_.path(), file("reconstructions")})
       remove_temporaries(folder);
   } catch (...) {
     close(lock_);
     throw;
   }
-  resumes_ = existing == Existing::resume;
 }
 
 // The lock file stays: without it two processes could hold two locks of the same name. A folder
@@ -170,6 +168,10 @@ RunDirectory::~RunDirectory() {
     fs::remove(path_, ignored);
   }
   close(lock_);
+}
+
+void RunDirectory::remove_overwritten() const {
+  if (existing_ == Existing::overwrite) remove_run(path_);
 }
 
 std::string RunDirectory::file(const std::string& name) const {

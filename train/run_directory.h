@@ -25,9 +25,9 @@ class RunDirectory {
   // Creates the folder, or takes an existing one as `existing` says, and locks it until
   // destruction. ErrorKind::usage: another process works in it (named), it exists and neither
   // --resume nor --overwrite was given, there is nothing to resume, or it holds something that is
-  // not a run: no lock of ours, and no config.toml beside our environment.json. Overwriting removes
-  // the files listed above and nothing else. A folder that was created here and into which nothing
-  // was written disappears again.
+  // not a run: no lock of ours, and no config.toml beside our environment.json. An old run stays
+  // until remove_overwritten(). A folder that was created here and into which nothing was written
+  // disappears again.
   RunDirectory(const std::string& path, Existing existing);
   ~RunDirectory();
   RunDirectory(const RunDirectory&) = delete;
@@ -41,7 +41,10 @@ class RunDirectory {
   std::string picture(const std::string& name) const;  // PATH/pictures/name; makes the folder
   const CheckpointFolder& checkpoints() const { return checkpoints_; }
   CheckpointFolder& checkpoints() { return checkpoints_; }
-  bool resumes() const { return resumes_; }  // an earlier process has been at work here
+  bool resumes() const { return existing_ == Existing::resume; }  // an earlier process was here
+  // With --overwrite: removes the files listed above and nothing else. Call it when nothing can be
+  // refused any more, and what the new run takes from the old one has been read.
+  void remove_overwritten() const;
 
   void write(const std::string& name, const std::string& text) const;  // durably
   // Version, compiler, build, CPU class, threads, device, as JSON.
@@ -50,7 +53,8 @@ class RunDirectory {
  private:
   std::string path_;
   CheckpointFolder checkpoints_;
-  bool resumes_ = false, created_ = false;
+  Existing existing_;
+  bool created_ = false;
   int lock_ = -1;
 };
 

@@ -1,5 +1,6 @@
 #include "ttt/adaptation.h"
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
@@ -7,6 +8,7 @@
 #include <sstream>
 #include "kernels/parallel.h"
 #include "train/data/names.h"
+#include "train/data/readable.h"
 #include "train/data/splits.h"
 #include "train/metrics.h"
 #include "train/signals.h"
@@ -58,7 +60,10 @@ std::vector<NamedStream> finished_streams(const std::string& path,
       s.result.frozen = from_bits(j.at("right_none")), s.result.adapted = from_bits(j.at("right"));
       s.result.learned_from = j.at("learned_from"), s.result.failures = j.at("failures");
       s.result.alarms = j.at("alarms");
-      s.result.first_loss = j.at("first_loss"), s.result.last_loss = j.at("last_loss");
+      auto loss = [&](const char* key) {  // null: no batch had a finite one
+        return j.at(key).is_null() ? std::nan("") : j.at(key).get<double>();
+      };
+      s.result.first_loss = loss("first_loss"), s.result.last_loss = loss("last_loss");
       if (found.size() >= names.size() || s.corruption != names[found.size()])
         fail(ErrorKind::usage, path, ": holds other streams than this run's");
       found.push_back(std::move(s));
@@ -91,6 +96,7 @@ class Run {
 
   AdaptRun all(const AdaptRequest& request) {
     RunDirectory run(request.out, request.existing);
+    run.remove_overwritten();
     AdaptRun result;
     result.keys = keys_, result.protocol = protocol();
     const std::string config = run.file("config.toml"), metrics = run.file("metrics.jsonl");
@@ -160,6 +166,9 @@ class Run {
     const bool own = keys_.data == training_.data;
     const SourceOptions source{.side = loaded_.side, .size = own ? training_.test_size : 0};
     pictures_ = labelled(open_test_pictures(keys_.data, source, notes), notes);
+    std::vector<BadFile> bad;
+    pictures_ = readable_pictures(pictures_, training_.bad_cap, bad);
+    warn_left_out(progress_, bad);
     if (pictures_->classes() != loaded_.method->outputs())
       fail(ErrorKind::data, "adapt: the classes of ", printable(keys_.data),
            " are not those that the network tells apart");

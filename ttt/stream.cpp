@@ -112,16 +112,18 @@ StreamResult run_stream(const std::vector<TestTimeLearner*>& learners, const Dat
   // One learner alone has all threads for its kernels.
   parallel_for(int64_t(learners.size()), 1, [&](int64_t i, int64_t) { run(*learners[size_t(i)]); });
   StreamResult r;
+  int64_t finite = 0;  // batches
   r.seconds = since(begin);
   r.stopped = stopped;
   if (r.stopped) return r;
   for (const Answered& a : batches) {
     r.learned_from += a.seen.adapted, r.failures += a.seen.failed, r.alarms += a.seen.alarmed;
-    r.first_loss += a.seen.first_loss, r.last_loss += a.seen.last_loss;
+    if (!a.seen.failed)
+      r.first_loss += a.seen.first_loss, r.last_loss += a.seen.last_loss, ++finite;
     r.adapted.insert(r.adapted.end(), a.right.begin(), a.right.end());
     r.batch_seconds.push_back(a.seconds);
   }
-  r.first_loss /= double(batches.size()), r.last_loss /= double(batches.size());
+  r.first_loss /= double(finite), r.last_loss /= double(finite);
   return r;
 }
 

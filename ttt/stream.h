@@ -22,7 +22,7 @@ struct StreamResult {
   int64_t learned_from = 0;              // pictures; the others were confident enough
   int64_t failures = 0;                  // batches whose loss was not finite
   int64_t alarms = 0;                    // of Rails::alarm_window
-  double first_loss = 0, last_loss = 0;  // self-supervised, means over the batches
+  double first_loss = 0, last_loss = 0;  // self-supervised, means of finite ones
   double seconds = 0;                    // from the first batch to the last
   std::vector<double> batch_seconds;     // of observing and answering, a batch
   bool stopped = false;

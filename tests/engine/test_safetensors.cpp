@@ -282,7 +282,7 @@ TEST_CASE("safetensors: malformed headers are refused, each for its reason") {
 TEST_CASE("safetensors: wrong lengths, pickles and what is no file") {
   std::string bytes = bytes_of_file("{}", 0);
   bytes[0] = 3;
-  CHECK(why_refused(bytes).find("a header of 3 bytes in a file of 10") != std::string::npos);
+  CHECK(why_refused(bytes).find("ends inside its header: 2 bytes of 3") != std::string::npos);
   bytes[7] = char(0xff);
   CHECK(why_refused(bytes).find("at most 16777216") != std::string::npos);
   CHECK(why_refused(std::string("PK\3\4\0\0\0\0\0\0\0\0", 12)).find("pickle") != std::string::npos);

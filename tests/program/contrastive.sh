@@ -74,6 +74,12 @@ for method in simclr npid moco; do
   runs 4 "the embeddings have collapsed" train $method --data "$work/black.npy" "${tiny[@]}" ${own[$method]} --set epochs=4 \
     --on-collapse stop --out "$work/collapsed-$method"
 done
+# The count of collapsed steps is part of a checkpoint: a resumed run stops at the same step, the tenth.
+stops=(train simclr --data "$work/black.npy" "${tiny[@]}" --set epochs=8 --set checkpoint_every=4 --on-collapse stop --out "$work/stops")
+runs 4 "the embeddings have collapsed" "${stops[@]}"
+runs 0 '"autodidact.collapsed":"8"' inspect "$work/stops" --json
+runs 4 "the embeddings have collapsed" "${stops[@]}" --resume
+[[ $(cat "$work/stops/checkpoints/last") == step-00000008.safetensors ]] || complain "resumed, it stopped later: $(cat "$work/stops/checkpoints/last")"
 runs 0 "--on-collapse stop ends a run there" train simclr --data "$work/black.npy" "${tiny[@]}" --set epochs=3 --out "$work/warned"
 
 # Settings that cannot be.

@@ -12,6 +12,17 @@ runs 0 "200 samples written" data export world:train --count 200 --out "$work/x.
 runs 0 "200" data info "$work/x.npy,$work/y.npy"
 runs 0 "200 samples written" data export "$work/x.npy,$work/y.npy" --out "$work/folder"
 runs 0 "200 samples, 0 damaged" data check "$work/folder"
+# Overwritten: the old export goes, also its classes; what others put there stays.
+cp -r "$work/folder" "$work/replaced"; mkdir "$work/replaced/mine"
+cp "$(find "$work/folder" -name '*.png' | head -n 1)" "$work/replaced/mine/cat.png"
+runs 2 "is there already" data export "$work/x.npy,$work/y.npy" --count 20 --out "$work/replaced"
+runs 0 "20 samples written" data export "$work/x.npy" --count 20 --out "$work/replaced" --overwrite
+[[ $(cd "$work/replaced" && find . -type f | wc -l) -eq 21 && -s $work/replaced/0000019.png && -s $work/replaced/mine/cat.png ]] ||
+  complain "data export --overwrite: $(find "$work/replaced" | head -n 40)"
+[[ $(find "$work/replaced" -mindepth 1 -type d | wc -l) -eq 1 ]] || complain "data export --overwrite: folders of old classes are left"
+cp -r "$work/folder" "$work/itself"
+runs 0 "200 samples written" data export "$work/itself" --out "$work/itself" --overwrite
+diff -rq "$work/folder" "$work/itself" >/dev/null || complain "data export onto itself: other pictures"
 runs 0 "20 samples drawn" data show "$work/folder" --count 20 --out "$work/show.png"
 runs 0 "20 samples drawn" data show world --count 20 --out "$work/show.svg"
 [[ $(head -c 4 "$work/show.png" | tail -c 3) == PNG ]] || complain "show.png is no PNG"
@@ -36,6 +47,22 @@ runs 3 'new\nline.png: is not an image' data check "$work/folder"
 runs 0 "4 damaged" data check "$work/folder" --cap 0.05
 runs 0 '"reason":' data check "$work/folder" --cap 0.05 --json
 
+# An export that a damaged picture ends leaves the old one, and nothing of its own.
+runs 3 "cut.png" data export "$work/folder" --out "$work/replaced" --overwrite
+runs 3 "cut.png" data export "$work/folder" --out "$work/halfway"
+[[ ! -e $work/halfway ]] || complain "data export: half a folder is left"
+[[ -z $(find "$work/replaced" -name '.export*') ]] || complain "data export: a temporary folder is left"
+runs 0 "samples, 0 damaged" data check "$work/replaced"
+
+# Shown as a recipe sees them, and corrupted: without the damaged ones, which are named and counted.
+runs 0 "204 samples drawn" data show "$work/folder" --count 204 --out "$work/show.png"
+runs 0 "4 damaged pictures were left out" data show "$work/folder" --count 204 --side 32 --set flip=false --out "$work/shown.png"
+grep -qF "200 samples drawn" "$work/out" || complain "data show of a recipe: $(cat "$work/out")"
+runs 0 "4 damaged pictures were left out" corrupt --data "$work/folder" --corruption fog:1 --cap 0.05 --out "$work/foggy"
+[[ $(find "$work/foggy" -name '*.png' | wc -l) -eq 200 ]] || complain "corrupt: not a picture of each that can be read"
+runs 3 "4 of 204 pictures" corrupt --data "$work/folder" --corruption fog:1 --cap 0 --out "$work/none"
+[[ ! -e $work/none ]] || complain "corrupt: half a folder is left"
+
 runs 3 "no such file or folder" data info "$work/none"
 runs 3 "holds no images" data info "$(mkdir "$work/empty" && echo "$work/empty")"
 runs 3 "has no data_batch_1.bin" data info "cifar10:$work/empty"
@@ -51,5 +78,5 @@ done
 runs 2 "SRC: must not be empty" data info ""
 runs 2 "required" data show world
 runs 2 ".png or .svg" data show world --out "$work/show.jpg"
-runs 1 "cannot be written" data show world --out "$work/none/show.png"
+runs 1 "none/show.png cannot be created" data show world --out "$work/none/show.png"
 exit $bad

@@ -25,9 +25,18 @@ runs 0 '\u001b[31m' inspect "$work/esc"
 file hole '{"a":{"dtype":"F32","shape":[1],"data_offsets":[1,5]}}' abcde
 runs 6 "a hole between tensors" inspect "$work/hole"
 head -c 50 "$work/good" >"$work/cut"
-runs 6 "a header of" inspect "$work/cut"
+runs 6 "ends inside its header: 42 bytes of 54" inspect "$work/cut"
+printf '\377\377\377\377\0\0\0\0{}' >"$work/long"
+runs 6 "a header of 4294967295 bytes" inspect "$work/long"
+mkfifo "$work/pipe"   # refused at once, not waited for
+timeout 10 "$program" inspect "$work/pipe" >/dev/null 2>"$work/err"; [[ $? -eq 3 ]] && grep -qF "pipe: is not a regular file" "$work/err" ||
+  complain "inspect of a named pipe: $(cat "$work/err")"
 : >"$work/empty"
 runs 6 "too short" inspect "$work/empty"
+runs 2 "-v" doctor -v   # it would do nothing there
+file wordy '{"__metadata__":{"x":"'$(printf 'long %.0s' $(seq 30))'"},"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}' ""
+runs 0 "150 bytes (-v shows them)" inspect "$work/wordy"
+runs 0 "long long long" inspect -v "$work/wordy"
 printf 'PK\3\4xxxxxxxxxxxx' >"$work/x.pth"
 runs 2 "never read" inspect "$work/x.pth"
 runs 3 "No such file" inspect "$work/none"

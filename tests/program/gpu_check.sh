@@ -29,6 +29,20 @@ checks 1 "failed: captured steps: bitwise equal with capture and without"
 if command -v jq >/dev/null; then
   [[ $(jq '.failed' "$work/gpu.json") -gt 1 ]] || { complain "failures are not counted"; cat "$work/gpu.json"; }
 fi
+# What a bench says when it fails is no part of the JSON, and it counts.
+stub "$work/build/tests/device_tests" 'echo "[doctest] test cases: 3 | 3 passed | 0 failed | 0 skipped |"'
+for code in 1 0; do
+  stub "$work/build/autodidact" 'case "$1" in doctor) echo "{\"usable\":true}";; bench) echo "autodidact: bench: no"; exit '$code';; *) exit 1;; esac'
+  checks 1 "failed: the table of these kernels, bf16"
+  if command -v jq >/dev/null; then
+    [[ $(jq '.kernels | length' "$work/gpu.json") == 0 ]] || { complain "an error's text in the JSON"; cat "$work/gpu.json"; }
+  fi
+done
+stub "$work/build/autodidact" 'case "$1" in doctor) echo "{\"usable\":true}";; bench) echo "a warning"; echo "{\"kernels\":[]}";; *) exit 1;; esac'
+checks 1 "passed: kernels beside measured ceilings, bf16"
+if command -v jq >/dev/null; then
+  [[ $(jq '.kernels | length' "$work/gpu.json") == 2 ]] || { complain "the tables are not in the JSON"; cat "$work/gpu.json"; }
+fi
 # A program that finds the GPU of no use ends it: exit code 5.
 stub "$work/build/autodidact" 'case "$2" in --json) echo "{\"usable\":false}";; *) echo "GPU        not used: too old";; esac'
 checks 5 "too old"

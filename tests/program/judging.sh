@@ -29,7 +29,7 @@ first=$(find "$work/folder/house" -name '*.png' | sort | head -n 1)
 head -c 60 "$first" >"$work/cut"; mv "$work/cut" "$first"
 name=house/$(basename "$first")
 runs 0 "$name: damaged PNG" embed --checkpoint "$work/rotation" --data "$work/folder" --out "$work/f.csv"
-runs 0 '"pictures":119' embed --checkpoint "$work/rotation" --data "$work/folder" --out "$work/f.csv" --json
+runs 0 '"pictures":119' embed --checkpoint "$work/rotation" --data "$work/folder" --out "$work/f.csv" --overwrite --json
 [[ $(wc -l <"$work/f.csv") -eq 120 ]] || complain "f.csv: $(wc -l <"$work/f.csv") lines, 119 rows and a head expected"
 grep -qF "\"$name\"" "$work/f.csv" && complain "f.csv: a row of a damaged picture"
 [[ $(grep -c '^"house/.*","house",' "$work/f.csv") -eq $(($(find "$work/folder/house" -name '*.png' | wc -l) - 1)) ]] || complain "f.csv: names and classes do not match"
@@ -65,11 +65,11 @@ for picture in $(find "$work/damaged/house" -name '*.png' | sort | head -n 3); d
 runs 0 "" train rotation --data "$work/damaged" --set image_size=32 "${tiny[@]}" --set bad_cap=0.2 -q --out "$work/lenient"
 for name in lenient rotation; do
   code=$([[ $name == lenient ]] && echo 0 || echo 3)
-  runs $code "the file is empty" embed --checkpoint "$work/$name" --data "$work/damaged" --out "$work/d.csv"
+  runs $code "the file is empty" embed --checkpoint "$work/$name" --data "$work/damaged" --out "$work/d.csv" --overwrite
   runs $code "the file is empty" evaluate knn --k 5 --checkpoint "$work/$name" --data "$work/damaged"
 done
-runs 0 "117 pictures" embed --cap 0.05 --checkpoint "$work/rotation" --data "$work/damaged" --out "$work/d.csv"
-runs 3 "raise the cap" embed --cap 0.01 --checkpoint "$work/lenient" --data "$work/damaged" --out "$work/d.csv"
+runs 0 "117 pictures" embed --cap 0.05 --checkpoint "$work/rotation" --data "$work/damaged" --out "$work/d.csv" --overwrite
+runs 3 "raise the cap" embed --cap 0.01 --checkpoint "$work/lenient" --data "$work/damaged" --out "$work/d.csv" --overwrite
 
 # Counts of labels that a class cannot give.
 runs 0 '"per_class":2' evaluate few-labels --checkpoint "$work/rotation" "${quick[@]}" "${test[@]}" --json

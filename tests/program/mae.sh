@@ -46,6 +46,16 @@ runs 0 "the visible patches' mean and deviation" reconstruct --checkpoint "$work
 runs 0 "a leak" reconstruct --checkpoint "$work/normalized" --measure 8 --true-statistics
 runs 0 "without mask_token" export --checkpoint "$work/reference" --part encoder --out "$work/encoder.safetensors"
 
+# Damaged pictures among the first, within the cap: what is kept and rebuilt is of those that can be read.
+"$program" data export world:train --count 60 --out "$work/photos/train" >/dev/null
+"$program" data export world:test --count 20 --out "$work/photos/test" >/dev/null
+damaged=$(find "$work/photos/test" -name '*.png' | sort | head -n 1)
+: >"$damaged"
+photos=("${settings[@]}" --data "$work/photos" --set image_size=32 --set bad_cap=0.05 --set train_size=0 --set test_size=0)
+runs 0 "1 damaged pictures" train mae "${photos[@]}" --set epochs=1 --out "$work/damaged"
+runs 0 "$(basename "$damaged"): the file is empty: left out" reconstruct --checkpoint "$work/damaged"
+grep -qF "over 19 pictures" "$work/out" || complain "reconstruct: $(cat "$work/out")"
+
 # What is refused.
 runs 6 "has no decoder" reconstruct --checkpoint "$work/encoder.safetensors"
 for ratio in 0 1 1.5 x; do runs 2 "--mask" reconstruct "${reference[@]}" --mask $ratio; done

@@ -64,5 +64,13 @@ numbers = [float(v) for row in rows[1:] for v in row[2:]]
 assert struct.pack(f"<{len(numbers)}f", *numbers) == matrix
 P
 runs 2 ".npy, .csv or .safetensors" embed --checkpoint "$work/rotation" --data "$work/tx.npy" --out "$work/f.txt"
-runs 2 "one of stem layer1 layer2 layer3 layer4 features" embed --checkpoint "$work/rotation" --data "$work/tx.npy" --block layr2 --out "$work/f.npy"
+runs 2 "one of stem layer1 layer2 layer3 layer4 features" embed --checkpoint "$work/rotation" --data "$work/tx.npy" --block layr2 --out "$work/none.npy"
+# What is there stays: without --overwrite, and where the disk does not take the new one.
+before=$(md5sum <"$work/f.npy")
+runs 2 "f.npy: is there already" embed --checkpoint "$work/rotation" --data "$work/tx.npy" --out "$work/f.npy"
+(trap '' XFSZ; ulimit -f 4   # as a full disk: writing ends with an error
+ runs 1 "what was there before is unchanged" embed --checkpoint "$work/rotation" --data "$work/tx.npy" --overwrite --out "$work/f.npy"; exit $bad) || bad=1
+[[ $before == $(md5sum <"$work/f.npy") ]] || complain "embed: a refused or failed call changed the file"
+runs 0 "40 pictures" embed --checkpoint "$work/rotation" --data "$work/tx.npy" --overwrite --out "$work/f.npy"
+[[ $before != $(md5sum <"$work/f.npy") ]] || complain "embed --overwrite: nothing was written"
 exit $bad

@@ -64,6 +64,12 @@ runs 2 "unknown key epochs" import "$work/all.safetensors" "${import[@]}" --set 
 runs 6 "conv1.weight" import "$work/all.safetensors" --model resnet18 --image-size 32 --out "$work/no.safetensors"
 runs 6 "has no fc.weight" import "$work/encoder.safetensors" "${import[@]}" --out "$work/no.safetensors"
 runs 2 "never read" import "$(printf 'PK\3\4xxxxxxxxxxxx' >"$work/x.pth"; echo "$work/x.pth")" "${import[@]}" --out "$work/no.safetensors"
+# A Vision Transformer's positions are of its pictures' side: here 4 x 4 patches of 7 pixels.
+vit=(--set model=vit_tiny --set width=8 --set depth=1 --set heads=2 --set patch_size=7)
+runs 0 "" train supervised "${photos[@]}" "${vit[@]}" --set image_size=28 --set epochs=1 --out "$work/vit"
+runs 0 "" export --checkpoint "$work/vit" --out "$work/vit.safetensors"
+runs 0 "tensors" import "$work/vit.safetensors" --model vit_tiny --image-size 28 "${vit[@]:2}" --out "$work/vit-imported.safetensors"
+cmp -s <(tensors "$work/vit") <(tensors "$work/vit-imported.safetensors") || complain "an imported Vision Transformer differs"
 picture=$(find "$work/photos/test" -name '*.png' | sort | head -1)
 probabilities() { "$program" predict --checkpoint "$1" "$picture" --json | sed 's/.*"probabilities":{//' | grep -oE ':[0-9.e-]+' | sort; }
 cmp -s <(probabilities "$work/run") <(probabilities "$work/imported.safetensors") ||

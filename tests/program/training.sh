@@ -120,6 +120,16 @@ told >"$work/told"
 runs 0 '"images_per_second":null,"was_finished":true' train rotation "${short[@]}" --resume --json --out "$work/finished"
 same_end "$work/finished"
 
+# --overwrite: what is refused leaves the old run as it was, and a run may start from the one that it replaces.
+cp -r "$work/reference" "$work/replaced"
+runs 2 "did you mean epochs?" train rotation "${short[@]}" --set epohcs=3 --overwrite --out "$work/replaced"
+runs 3 "$work/nowhere" train rotation "${short[@]}" --data "$work/nowhere" --overwrite --out "$work/replaced"
+runs 3 "$work/nowhere" train rotation "${short[@]}" --init "$work/nowhere" --overwrite --out "$work/replaced"
+same_end "$work/replaced"
+runs 0 "" train rotation "${short[@]}" --set epochs=1 --init "$work/replaced" --overwrite --out "$work/replaced"
+[[ $(ls "$work/replaced/checkpoints") == *step-00000010.safetensors* && $(ls "$work/replaced/checkpoints") != *00000020* ]] ||
+  complain "--overwrite with --init of the same run: $(ls "$work/replaced/checkpoints")"
+
 # A dry run: what there is, and that it would be refused.
 runs 0 "training: 320 pictures of" train rotation "${short[@]}" --dry-run --out "$work/none4"
 grep -qF ", 10 classes" "$work/out" || complain "--dry-run: no classes"
@@ -158,9 +168,15 @@ runs 3 "no such file or folder" train rotation --data "$work/nowhere" --out "$wo
 
 # The newest checkpoint is damaged: the one before it is taken, and the end is the same. All damaged: exit code 6.
 cp -r "$work/reference" "$work/flipped"
+{ printf 'P5 32 32 255\n'; head -c 1024 /dev/urandom; } >"$work/picture.ppm"
 newest=$(last "$work/flipped")
 printf '\377' | dd of="$newest" bs=1 seek=$(($(stat -c %s "$newest") - 7)) conv=notrunc status=none
 runs 6 "does not have its checksum" inspect "$work/flipped"
+for command in "embed --data $work/x.npy --out $work/f.npy --checkpoint" "export --out $work/w.safetensors --checkpoint" \
+               "predict $work/picture.ppm --checkpoint" "train rotation ${short[*]} --out $work/from-flipped --init"; do
+  runs 0 "does not have its checksum; going back to" $command "$work/flipped"
+done
+runs 6 "does not have its checksum" export --checkpoint "$newest" --out "$work/none.safetensors"   # named itself
 runs 0 "" train rotation "${short[@]}" --resume --out "$work/flipped"
 grep -q "does not have its checksum; going back to" "$work/err" || complain "going back was not said"
 same_end "$work/flipped"

@@ -50,11 +50,20 @@ runs 3 "one.ppm: a picture to corrupt needs at least 16 x 16 pixels, got 1 x 1" 
 { printf 'P5 32 32 255\n'; head -c 1024 /dev/urandom; } >"$work/small/a/one.ppm"
 runs 0 "1 of" corrupt --data "$work/small" --corruption fog:1 --out "$work/c2"   # a grey picture is a picture
 
+for class in $(seq 100 399); do mkdir -p "$work/wide/$class"; cp "$work/small/a/one.ppm" "$work/wide/$class"; done
+
 # Corruptions: again the same bytes, and what is written is read.
 for threads in 1 3; do
   runs 0 "labels.npy" corrupt --data "$work/tx.npy,$work/ty.npy" --corruption all:5,fog --format npy --threads $threads --out "$work/npy$threads"
 done
 diff -rq "$work/npy1" "$work/npy3" >/dev/null || complain "corrupt: threads change the pictures"
+runs 0 "labels.npy" corrupt --data "$work/wide" --corruption fog:1 --format npy --out "$work/wide-npy"
+python3 - "$work/wide-npy/labels.npy" <<'PYTHON' || complain "corrupt --format npy: the labels of 300 classes"
+import pathlib, struct, sys
+raw = pathlib.Path(sys.argv[1]).read_bytes()
+data = raw[10 + struct.unpack("<H", raw[8:10])[0]:]
+assert b"'<i8'" in raw[:64] and list(struct.unpack(f"<{len(data) // 8}q", data)) == list(range(300)), raw[:64]
+PYTHON
 runs 2 "is there already" corrupt --data "$work/tx.npy" --corruption fog:5 --out "$work/npy1"
 runs 0 "samples    12" data info "$work/npy1/snow.npy"
 runs 0 "samples    60" data info "$work/npy1/fog.npy"
@@ -116,10 +125,31 @@ runs 2 "prior does nothing in mode online" "${joint[@]}" --prior 4
 runs 2 "confidence" "${twin[@]}" --method pseudo_label --confidence 1.5 --out "$work/none"
 [[ ! -e $work/none ]] || complain "a refused run left its directory"
 
+# Losses that are not finite: no part of the means; a stream without any other is read again by --resume.
+diverging=(adapt --checkpoint "$work/joint1" "${pictures[@]}" --copies 8 --corruption none,fog:5 --mode online --batch 12
+           --learning-rate 1000 --steps 20)
+runs 0 "mean" "${diverging[@]}" --out "$work/diverged"
+grep -q '"last_loss": null' "$work/diverged/metrics.jsonl" || complain "no loss that is not finite: $(tail -1 "$work/diverged/metrics.jsonl")"
+cp -r "$work/diverged" "$work/again"
+sed -i '$d' "$work/again/metrics.jsonl"
+runs 0 "mean" "${diverging[@]}" --resume --out "$work/again"
+cmp -s "$work/diverged/metrics.jsonl" "$work/again/metrics.jsonl" || complain "a diverged run ends in other results"
+
 # none learns nothing; a baseline can be judged by it; --json.
 runs 0 '"error_none":' adapt --checkpoint "$work/main" "${pictures[@]}" --mode none --corruption fog:5 --json --out "$work/plain"
 grep -q '"difference": 0,' "$work/plain/metrics.jsonl" || complain "mode none changed something"
 runs 0 "severity from 1 upwards" "${stream[@]}" --gradual --out "$work/gradual"
+
+# A damaged picture is passed over, named and counted, within the cap of the run.
+"$program" data export world:test --count 120 --out "$work/sx.npy,$work/sy.npy" >/dev/null
+"$program" data export "$work/sx.npy,$work/sy.npy" --out "$work/stream" >/dev/null
+damaged=$(find "$work/stream" -name '*.png' | sort | head -n 1)
+: >"$damaged"
+runs 0 "$(basename "$damaged"): the file is empty: left out" adapt --checkpoint "$work/main" --data "$work/stream" --mode none \
+  --corruption none --out "$work/passed"
+grep -qF '"samples": 119,' "$work/passed/metrics.jsonl" || complain "a damaged picture: $(cut -c 1-100 "$work/passed/metrics.jsonl")"
+: >"$(find "$work/stream" -name '*.png' | sort | tail -n 1)"
+runs 3 "2 of 120 pictures" adapt --checkpoint "$work/main" --data "$work/stream" --mode none --corruption none --out "$work/none"
 
 # The example adapts inside a loop of its own.
 example=$(dirname "$program")/examples/adapt_stream

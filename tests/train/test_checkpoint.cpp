@@ -194,7 +194,21 @@ TEST_CASE("checkpoint folder: keeps the last two, and goes back past damaged fil
   CHECK(said[0].find("step-00000005.safetensors: too short") != std::string::npos);
   CHECK(said[0].find("going back to step-00000004.safetensors") != std::string::npos);
 
+  const std::string newest = folder / "checkpoints/step-00000005.safetensors",
+                    sound = folder / "checkpoints/step-00000004.safetensors";
+  for (const char* named : {"", "checkpoints"}) {
+    said.clear();
+    CHECK(fs::equivalent(find_sound_checkpoint(folder / named, say), sound));
+    REQUIRE(said.size() == 1);
+    CHECK(said[0].find("step-00000005.safetensors: too short") != std::string::npos);
+  }
+  said.clear();
+  CHECK(find_sound_checkpoint(newest, say) == newest);  // named itself: its reader refuses it
+  CHECK(said.empty());
+
   overwrite(folder / "checkpoints/step-00000004.safetensors", "");
+  CHECK(fs::equivalent(find_sound_checkpoint(folder / "", say), newest));
+  CHECK(said.empty());
   try {
     checkpoints.load_last(say);
     FAIL("loaded a damaged checkpoint");

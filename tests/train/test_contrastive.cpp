@@ -262,6 +262,7 @@ TEST_CASE("health: collapse is said once, after steps in a row") {
   for (int i = 0; i < CollapseWatch::kSteps - 1; ++i) CHECK_FALSE(watch.see(0));
   CHECK_FALSE(watch.see(0.5));
   for (int i = 0; i < CollapseWatch::kSteps - 1; ++i) CHECK_FALSE(watch.see(1e-3));
+  CHECK(CollapseWatch(watch.steps()).see(0));  // as a resumed run counts
   CHECK(watch.see(0));
   CHECK_FALSE(watch.see(0));
 }

@@ -120,7 +120,7 @@ TEST_CASE("npy: a data set is written and read back") {
   const std::string x = f.path() + "/x.npy", y = f.path() + "/y.npy", other = f.path() + "/o.npy";
   write_npy(x, "|u1", {2, 4, 4, 3}, pixels);
   std::vector<int64_t> labels = {3, -1};
-  write_npy(y, "<i8", {2}, {reinterpret_cast<uint8_t*>(labels.data()), 16});
+  write_npy(y, labels);
   CHECK(read_bytes(x, 1 << 20).size() % 64 == pixels.size() % 64);
   auto d = open_dataset(x + "," + y);
   CHECK(d->size() == 2);
@@ -143,7 +143,7 @@ TEST_CASE("npy: a data set is written and read back") {
   refused(x + ":test", ".npy files are one split, there is no 'test'");
   refused(f.path() + "/none.npy", "none.npy: cannot be opened");
   labels[0] = -2;
-  write_npy(y, "<i8", {2}, {reinterpret_cast<uint8_t*>(labels.data()), 16});
+  write_npy(y, labels);
   refused(x + "," + y, "label 0 is -2");
   write_npy(other, "|u1", {0, 4, 4, 3}, {});
   refused(other, "holds no image");

@@ -57,6 +57,10 @@ TEST_CASE("run directory: an existing one is refused, resumed or overwritten") {
   }
   RunDirectory run(path, Existing::overwrite);
   CHECK(!run.resumes());
+  // The old run is there until the new one cannot be refused any more.
+  CHECK(fs::exists(run.file("config.toml")));
+  CHECK(run.checkpoints().names().size() == 1);
+  run.remove_overwritten();
   CHECK(run.checkpoints().names().empty());
   CHECK(!fs::exists(run.file("config.toml")));
   CHECK(!fs::exists(run.picture("a.png")));
@@ -113,7 +117,7 @@ TEST_CASE("run directory: overwriting does not follow links out of it") {
   write_durably(folder / "elsewhere/step-1.safetensors", "weights");
   RunDirectory(folder / "run", Existing::refuse).write("config.toml", "");
   fs::create_directory_symlink(folder / "elsewhere", folder / "run/checkpoints");
-  CHECK_NOTHROW(RunDirectory(folder / "run", Existing::overwrite));
+  CHECK_NOTHROW(RunDirectory(folder / "run", Existing::overwrite).remove_overwritten());
   CHECK(fs::exists(folder / "elsewhere/step-1.safetensors"));
 }
 

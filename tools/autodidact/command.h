@@ -13,14 +13,13 @@ namespace autodidact {
 // Options that every subcommand accepts where they mean something.
 struct Common {
   bool json = false;   // one object on standard output instead of text
-  bool quiet = false;  // no messages on standard error but errors
-  bool verbose = false;
-  int threads = 0;  // 0: the CPUs this process may use
+  bool quiet = false;  // no messages on standard error but warnings and errors
+  int threads = 0;     // 0: the CPUs this process may use
   std::string winograd = "on";
   std::string device = "auto";
 };
 
-// Adds --json, -q, -v, --threads and --winograd to a subcommand.
+// Adds --json, -q, --threads and --winograd to a subcommand.
 void add_common(CLI::App& command, Common& common);
 // What every command's object begins with: command, seed, seconds since the program began, device,
 // protocol. null where one has no meaning for the command (docs/json.md).

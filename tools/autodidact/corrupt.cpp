@@ -9,6 +9,7 @@
 #include "train/data/export.h"
 #include "train/data/names.h"
 #include "train/data/npy.h"
+#include "train/data/readable.h"
 #include "train/data/splits.h"
 #include "train/pictures/canvas.h"
 #include "ttt/corruptions/corruption.h"
@@ -22,6 +23,7 @@ struct Options {
   std::string data, corruption = "all", out, format = "folder", frost, sheet;
   int64_t seed = 1, count = 0;
   int side = 0;
+  double cap = 0.01;
   bool overwrite = false, statistics = false;
 };
 
@@ -68,23 +70,16 @@ std::vector<std::string> write_arrays(const Options& o, const DatasetPtr& data, 
     longest = std::max(longest, end - k);
   }
   if (data->classes().empty()) return files;
-  std::vector<uint8_t> labels;
+  std::vector<int64_t> labels;
   for (size_t s = 0; s < longest; ++s)
-    for (int64_t i = 0; i < data->size(); ++i) labels.push_back(uint8_t(data->label(i)));
+    for (int64_t i = 0; i < data->size(); ++i) labels.push_back(data->label(i));
   files.push_back(o.out + "/labels.npy");
-  write_npy(files.back(), "|u1", {int64_t(labels.size())}, labels);
+  write_npy(files.back(), labels);
   return files;
 }
 
 std::string folder_of(const Options& o, const Corruption& c) {
   return fmt::format("{}/{}/{}", o.out, c.name, c.severity);
-}
-
-void refuse_existing(const Options& o) {
-  std::error_code none;
-  if (!o.overwrite && std::filesystem::exists(o.out, none))
-    fail(ErrorKind::usage, "corrupt: ", printable(o.out),
-         " is there already; choose another name or give --overwrite");
 }
 
 void run_corrupt(const Common& common, const Options& o) {
@@ -93,11 +88,11 @@ void run_corrupt(const Common& common, const Options& o) {
   if (!o.frost.empty()) options.frost = frost_textures(o.frost);
   std::string notes;
   DatasetPtr data = open_test_pictures(o.data, {.side = o.side}, notes);
-  if (o.count > 0 && o.count < data->size()) {
-    std::vector<int64_t> first(size_t(o.count), 0);
-    for (size_t i = 0; i < first.size(); ++i) first[i] = int64_t(i);
-    data = subset(data, std::move(first), "the first " + std::to_string(o.count));
-  }
+  std::vector<BadFile> bad;
+  data = o.count > 0 && o.count < data->size() ? first_readable(data, o.count, o.cap, bad)
+                                               : readable_pictures(data, o.cap, bad);
+  Progress progress(common.quiet ? Loudness::quiet : Loudness::normal);
+  warn_left_out(progress, bad);
   if (o.side > 0 && o.side != data->side()) data = in_memory(data, o.side);
   std::vector<std::string> files;
   if (!o.sheet.empty()) {
@@ -105,7 +100,7 @@ void run_corrupt(const Common& common, const Options& o) {
     files.push_back(o.sheet);
   }
   if (!o.out.empty()) {
-    refuse_existing(o);
+    refuse_existing(o.out, o.overwrite);
     if (o.format == "npy") {
       if (data->side() == 0)
         fail(ErrorKind::usage, "corrupt: the pictures of ", printable(o.data),
@@ -175,6 +170,9 @@ void add_corrupt(CLI::App& app, Common& common) {
   c->add_option("--side", o->side, "pixels a side (default: the pictures' own)")
       ->check(CLI::Range(1, 4096));
   c->add_option("--count", o->count, "the first N pictures alone")->check(CLI::PositiveNumber);
+  c->add_option("--cap", o->cap, "damaged pictures that are left out, as a part of all (0.01)")
+      ->check(CLI::Range(0.0, 1.0))
+      ->type_name("PART");
   c->add_option("--seed", o->seed, "of what is drawn")->check(CLI::NonNegativeNumber);
   c->add_flag("--overwrite", o->overwrite, "replace what is there");
   add_common(*c, common);

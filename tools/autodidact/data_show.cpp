@@ -5,6 +5,7 @@
 #include "engine/check.h"
 #include "tools/autodidact/data.h"
 #include "train/data/names.h"
+#include "train/data/readable.h"
 #include "train/data/shuffle.h"
 #include "train/pictures/augmented.h"
 
@@ -46,15 +47,22 @@ ImageGrid plain_grid(const Dataset& data, const std::vector<int64_t>& chosen) {
   return grid;
 }
 
-// What the recipe's training sees of these samples.
-ImageGrid recipe_grid(const DataOptions& o, const DatasetPtr& data,
-                      const std::vector<int64_t>& chosen) {
+// What the recipe's training sees of these samples; damaged ones are taken out of `chosen`.
+ImageGrid recipe_grid(const DataOptions& o, const DatasetPtr& data, std::vector<int64_t>& chosen) {
   Recipe recipe = o.recipe.empty() ? Recipe() : Recipe(o.recipe), set;
   for (auto& s : o.sets) recipe.set(s), set.set(s);
   // A recipe has keys that do not concern its pictures; what is set here has to.
   if (draws_views(recipe)) views_of(set);
   else augmentation_of(set);
   set.check_all_known();
+  const std::vector<std::string> reasons = damages(*subset(data, chosen, "samples"));
+  std::vector<BadFile> bad;
+  for (size_t i = 0; i < reasons.size(); ++i)
+    if (!reasons[i].empty()) bad.push_back({chosen[i], reasons[i]});
+  for (const BadFile& b : bad) std::erase(chosen, b.sample);
+  Progress progress;
+  warn_left_out(progress, bad);
+  if (chosen.empty()) fail(ErrorKind::data, "data show: every sample that was chosen is damaged");
   const int side = o.side > 0 ? o.side : data->side() > 0 ? data->side() : 224;
   if (draws_views(recipe)) return view_grid(data, chosen, side, views_of(recipe), 4);
   const Augmentation a = augmentation_of(recipe);

@@ -135,6 +135,7 @@ void run_demo(const Common& common, const Options& o) {
             RunDirectory(o.out.empty() ? next_free_folder() : o.out, existing_of(o)),
             Progress(common.quiet ? Loudness::quiet : Loudness::normal)};
   Progress& progress = demo.progress;
+  demo.run.remove_overwritten();
   progress.log_to(demo.run.file("log.txt"));
   demo.run.write_environment();
 

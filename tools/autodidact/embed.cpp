@@ -4,6 +4,7 @@
 #include <memory>
 #include "tools/autodidact/command.h"
 #include "tools/autodidact/command_line.h"
+#include "train/data/bytes.h"
 #include "train/data/names.h"
 #include "train/evaluate/feature_file.h"
 #include "train/evaluate/subject.h"
@@ -14,13 +15,14 @@ namespace {
 struct Options {
   std::string checkpoint, data, out, block = kPooled, split;
   Pooling pooling;
-  bool untrained = false;
+  bool untrained = false, overwrite = false;
   int64_t seed = -1;
   double bad_cap = -1;
 };
 
 void run_embed(const Common& common, const Options& o) {
   check_feature_file(o.out);  // before the work
+  refuse_existing(o.out, o.overwrite);
   if (const std::string named = named_split(o.data).split; !o.split.empty() && !named.empty())
     fail(ErrorKind::usage, "embed: --data ", printable(o.data), " names the split ", named,
          " itself; leave out --split ", printable(o.split));
@@ -68,6 +70,7 @@ void add_embed(CLI::App& app, Common& common) {
                 ".npy (the matrix), .csv (name, label, numbers) or .safetensors (features, labels, "
                 "names); damaged pictures have no row")
       ->required();
+  c->add_flag("--overwrite", o->overwrite, "replace what is there");
   c->add_option("--split", o->split, "where the source names none: train, test, val");
   c->add_option("--block", o->block, "block of the network, or `features`, its pooled output")
       ->capture_default_str();

@@ -3,6 +3,7 @@
 #include "tools/autodidact/evaluate.h"
 #include <fmt/format.h>
 #include "tools/autodidact/command_line.h"
+#include "train/data/readable.h"
 
 namespace autodidact {
 
@@ -15,11 +16,7 @@ Judging::Judging(const Common& common, SubjectRequest request)
   if (!opened.notes.empty()) progress.say(opened.notes.substr(0, opened.notes.size() - 1));
 }
 
-void Judging::mention(const std::vector<BadFile>& bad_files) {
-  for (const BadFile& b : bad_files) progress.warn(b.reason + ": left out");
-  if (!bad_files.empty())
-    progress.warn(fmt::format("{} damaged pictures were left out", bad_files.size()));
-}
+void Judging::mention(const std::vector<BadFile>& bad_files) { warn_left_out(progress, bad_files); }
 
 void Judging::mention(const SplitFeatures& f) {
   std::vector<BadFile> all = f.train.bad_files;

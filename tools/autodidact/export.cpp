@@ -1,8 +1,8 @@
 // autodidact export: a checkpoint's weights alone, for torchvision and everybody else.
 #include <fmt/format.h>
-#include <filesystem>
 #include <memory>
 #include "tools/autodidact/command.h"
+#include "train/data/bytes.h"
 #include "train/data/names.h"
 #include "train/exchange.h"
 
@@ -17,9 +17,7 @@ struct Options {
 void run_export(const Common& common, const Options& o) {
   if (!o.out.ends_with(".safetensors"))
     fail(ErrorKind::usage, "export: the file must end in .safetensors, got ", printable(o.out));
-  std::error_code none;
-  if (!o.overwrite && std::filesystem::exists(o.out, none))
-    fail(ErrorKind::usage, o.out, ": is there already; --overwrite replaces it");
+  refuse_existing(o.out, o.overwrite);
   Exchanged e = export_weights(o.out, o.checkpoint, o.part == "encoder");
   auto object = result_object("export", nullptr, nullptr, nullptr);
   object.update(

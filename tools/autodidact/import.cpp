@@ -1,8 +1,8 @@
 // autodidact import: torchvision's weights as a checkpoint that evaluate, embed and predict take.
 #include <fmt/format.h>
-#include <filesystem>
 #include <memory>
 #include "tools/autodidact/command.h"
+#include "train/data/bytes.h"
 #include "train/exchange.h"
 
 namespace autodidact {
@@ -16,9 +16,7 @@ struct Options {
 };
 
 void run_import(const Common& common, const Options& o) {
-  std::error_code none;
-  if (!o.overwrite && std::filesystem::exists(o.out, none))
-    fail(ErrorKind::usage, o.out, ": is there already; --overwrite replaces it");
+  refuse_existing(o.out, o.overwrite);
   Recipe recipe;
   for (const std::string& s : o.sets) recipe.set(s);
   recipe.set("model", o.model);

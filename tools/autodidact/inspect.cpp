@@ -21,7 +21,7 @@ std::string joined(const Shape& shape) {
   return out.str();
 }
 
-void run_inspect(const Common& common, const std::string& path) {
+void run_inspect(const Common& common, const std::string& path, bool verbose) {
   const std::string file_name = find_checkpoint(path);
   TensorFile file = read_weights(file_name);
   const std::string prefix = "autodidact.", sums = prefix + "xxh3.";
@@ -38,7 +38,7 @@ void run_inspect(const Common& common, const std::string& path) {
     std::string shown = key.rfind(prefix, 0) == 0 ? key.substr(prefix.size()) : key;
     // A recipe has many lines, and a stranger's metadata may hold what a terminal obeys.
     std::string quoted = nlohmann::json(value).dump();
-    if (common.verbose || quoted.size() <= 80) text += fmt::format("  {:<16}{}\n", shown, quoted);
+    if (verbose || quoted.size() <= 80) text += fmt::format("  {:<16}{}\n", shown, quoted);
     else text += fmt::format("  {:<16}{} bytes (-v shows them)\n", shown, value.size());
   }
   text += ours ? "  every checksum holds\n" : "  no checksums inside: not a checkpoint of ours\n";
@@ -69,6 +69,7 @@ void run_inspect(const Common& common, const std::string& path) {
 
 void add_inspect(CLI::App& app, Common& common) {
   auto path = std::make_shared<std::string>();
+  auto verbose = std::make_shared<bool>(false);
   CLI::App* c = app.add_subcommand(
       "inspect", "tensors, names, shapes, method, position and checksums of a file");
   c->footer(
@@ -77,8 +78,9 @@ void add_inspect(CLI::App& app, Common& common) {
       "  autodidact inspect resnet18.safetensors --json");
   c->add_option("FILE", *path, "a safetensors file, or a run directory for its last checkpoint")
       ->required();
+  c->add_flag("-v,--verbose", *verbose, "all of the metadata, however long");
   add_common(*c, common);
-  c->callback([path, &common] { run_inspect(common, *path); });
+  c->callback([path, verbose, &common] { run_inspect(common, *path, *verbose); });
 }
 
 }  // namespace autodidact

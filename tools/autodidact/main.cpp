@@ -20,8 +20,7 @@ static const auto begin = std::chrono::steady_clock::now();
 
 void add_common(CLI::App& command, Common& common) {
   command.add_flag("--json", common.json, "print one JSON object on standard output");
-  command.add_flag("-q,--quiet", common.quiet, "no messages but errors");
-  command.add_flag("-v,--verbose", common.verbose, "more messages");
+  command.add_flag("-q,--quiet", common.quiet, "no messages but warnings and errors");
   command
       .add_option("--threads", common.threads, "compute threads; the result does not depend on it")
       ->check(CLI::Range(1, 1024))

@@ -6,6 +6,7 @@
 #include <numeric>
 #include "tools/autodidact/command.h"
 #include "train/data/names.h"
+#include "train/data/readable.h"
 #include "train/data/splits.h"
 #include "train/evaluate/fill.h"
 #include "train/evaluate/subject.h"
@@ -50,8 +51,7 @@ void run_strip(const Common& common, const Options& o) {
 }
 
 // Says what is missing before a loader complains about names.
-void refuse_without_decoder(const std::string& checkpoint) {
-  const std::string path = find_checkpoint(checkpoint);
+void refuse_without_decoder(const std::string& path) {
   if (!read_weights(path).tensors.count("decoder_pred.weight"))
     fail(ErrorKind::checkpoint, path, ": has no decoder (no decoder_pred.weight): only a ",
          "checkpoint of `train mae` can rebuild pictures; an exported encoder cannot");
@@ -62,8 +62,10 @@ void run_reconstruct(const Common& common, const Options& o) {
   if (o.checkpoint.empty())
     fail(ErrorKind::usage, "reconstruct: needs --checkpoint, or --over-epochs RUN");
   Progress progress(common.quiet ? Loudness::quiet : Loudness::normal);
-  refuse_without_decoder(o.checkpoint);
-  LoadedMethod loaded = load_method(o.checkpoint, device_of(common, progress), o.side);
+  const std::string file =
+      find_sound_checkpoint(o.checkpoint, [&](const std::string& m) { progress.warn(m); });
+  refuse_without_decoder(file);
+  LoadedMethod loaded = load_method(file, device_of(common, progress), o.side);
   const auto* mae = dynamic_cast<const MaskedTraining*>(loaded.method.get());
   if (!mae)
     fail(ErrorKind::usage, "reconstruct: ", printable(o.checkpoint), " is of train ", loaded.name,
@@ -88,8 +90,12 @@ void run_reconstruct(const Common& common, const Options& o) {
   }
   if (!notes.empty()) progress.say(notes.substr(0, notes.size() - 1));
 
+  std::vector<BadFile> bad;
+  data = first_readable(data, o.measured, keys.bad_cap, bad);
+  warn_left_out(progress, bad);
+
   // Picture n has mask n mod masks: few enough to fit a linear guess to each.
-  const int measured = int(std::min<int64_t>(o.measured, data->size()));
+  const int measured = int(data->size());
   const int masks = std::min(o.masks, measured);
   std::vector<int64_t> indices(static_cast<size_t>(masks));
   std::iota(indices.begin(), indices.end(), 0);
@@ -98,8 +104,12 @@ void run_reconstruct(const Common& common, const Options& o) {
   std::unique_ptr<LinearFill> linear;
   if (o.linear) {
     options.size = o.data.empty() ? keys.train_size : 0;
-    DatasetPtr train = open_training_split(source, options);
-    linear = std::make_unique<LinearFill>(*train, loaded.side, 20000, mask, patch);
+    constexpr int64_t kLearnedFrom = 20000;
+    std::vector<BadFile> bad_training;
+    DatasetPtr train = first_readable(open_training_split(source, options), kLearnedFrom,
+                                      keys.bad_cap, bad_training);
+    warn_left_out(progress, bad_training);
+    linear = std::make_unique<LinearFill>(*train, loaded.side, kLearnedFrom, mask, patch);
   }
   const Statistics statistics = o.true_statistics ? Statistics::truth : Statistics::visible;
   Tensor pictures = first_pictures(*data, measured, loaded.side, mae->normalization(), Dtype::f32);

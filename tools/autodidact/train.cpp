@@ -66,9 +66,7 @@ void run_train(const Common& common, const Options& o) {
   RunRequest request{o.method, recipe_of(o), out_of(o), RunDirectory::Existing::refuse, o.graph};
   if (o.resume) request.existing = RunDirectory::Existing::resume;
   if (o.overwrite) request.existing = RunDirectory::Existing::overwrite;
-  Progress progress(common.quiet     ? Loudness::quiet
-                    : common.verbose ? Loudness::verbose
-                                     : Loudness::normal);
+  Progress progress(common.quiet ? Loudness::quiet : Loudness::normal);
   request.device = device_of(common, progress);
   request.replay = o.replay ? Replay::always : Replay::never;
   if (o.dry) return print_dry_run(common, request);

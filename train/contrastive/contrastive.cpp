@@ -39,6 +39,15 @@ Contrastive::Contrastive(const ContrastiveKeys& keys, const DataFacts& data, Dty
       views_(keys.views.options(data.seed)),
       model_(make_embedder(keys, data)) {}
 
+void Contrastive::store_facts(std::map<std::string, std::string>& facts) const {
+  if (collapse_.steps() > 0) facts["collapsed"] = std::to_string(collapse_.steps());
+}
+
+void Contrastive::load_facts(const std::map<std::string, std::string>& facts) {
+  auto found = facts.find("collapsed");
+  collapse_ = CollapseWatch(found == facts.end() ? 0 : std::atoi(found->second.c_str()));
+}
+
 Tensor Contrastive::logits(const Tensor&) const {
   fail(ErrorKind::usage, "a contrastive network tells no classes apart; `autodidact evaluate` ",
        "judges its features");

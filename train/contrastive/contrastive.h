@@ -31,6 +31,8 @@ class Contrastive : public Method {
   Tensor logits(const Tensor& images) const override;
   Normalization normalization() const override { return views_.normalization; }
   void visit(Visitor& v) override { model_.visit(v); }
+  void store_facts(std::map<std::string, std::string>& facts) const override;
+  void load_facts(const std::map<std::string, std::string>& facts) override;
   std::vector<std::string> heads() const override { return {model_.encoder->head_name()}; }
   std::vector<std::string> outputs() const override { return {}; }
   bool uses_labels() const override { return false; }

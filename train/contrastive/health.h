@@ -38,6 +38,8 @@ class CollapseWatch {
   // and above, and a batch in one place at 1e-3 (rounding) and below.
   static constexpr double kLeastStd = 0.02;
   static constexpr int kSteps = 10;
+  explicit CollapseWatch(int steps = 0) : steps_(steps) {}
+  int steps() const { return steps_; }  // collapsed ones in a row, up to now
   // True once, at the kSteps-th collapsed step in a row.
   bool see(double std) {
     steps_ = std < kLeastStd ? steps_ + 1 : 0;
@@ -45,7 +47,7 @@ class CollapseWatch {
   }
 
  private:
-  int steps_ = 0;
+  int steps_;
 };
 
 }  // namespace autodidact

@@ -1,10 +1,11 @@
 #include "train/data/bytes.h"
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include "engine/check.h"
+#include "engine/durable_file.h"
 #include "train/data/names.h"
 
 namespace autodidact {
@@ -20,16 +21,11 @@ struct File {
 }  // namespace
 
 std::vector<uint8_t> read_bytes(const std::string& path, int64_t max_bytes) {
-  // O_NONBLOCK: a named pipe in a data folder must not stop the run.
-  File file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  struct stat info;
-  if (file.fd < 0 || ::fstat(file.fd, &info) != 0)
-    fail(ErrorKind::data, printable(path), ": cannot be opened: ", std::strerror(errno));
-  if (!S_ISREG(info.st_mode)) fail(ErrorKind::data, printable(path), ": is not a regular file");
-  if (info.st_size > max_bytes)
-    fail(ErrorKind::data, printable(path), ": has ", info.st_size, " bytes, the limit is ",
-         max_bytes);
-  std::vector<uint8_t> bytes(size_t(info.st_size));
+  uint64_t size = 0;
+  File file{open_regular(path, printable(path), size)};
+  if (size > uint64_t(max_bytes))
+    fail(ErrorKind::data, printable(path), ": has ", size, " bytes, the limit is ", max_bytes);
+  std::vector<uint8_t> bytes(size);
   size_t done = 0;
   while (done < bytes.size()) {
     ssize_t n = ::read(file.fd, bytes.data() + done, bytes.size() - done);
@@ -44,6 +40,10 @@ std::vector<uint8_t> read_bytes(const std::string& path, int64_t max_bytes) {
 }
 
 void write_bytes(const std::string& path, Bytes bytes) {
+  write_durably(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+void write_quickly(const std::string& path, Bytes bytes) {
   File file{::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)};
   if (file.fd < 0)
     fail(ErrorKind::failure, printable(path), ": cannot be written: ", std::strerror(errno));
@@ -61,6 +61,13 @@ void write_bytes(const std::string& path, Bytes bytes) {
   // Some file systems report a full disk or quota only here.
   if (::close(fd) != 0)
     fail(ErrorKind::failure, printable(path), ": cannot be written: ", std::strerror(errno));
+}
+
+void refuse_existing(const std::string& path, bool overwrite) {
+  std::error_code none;
+  if (!overwrite && std::filesystem::exists(path, none))
+    fail(ErrorKind::usage, printable(path),
+         ": is there already; choose another name or give --overwrite");
 }
 
 }  // namespace autodidact

@@ -13,7 +13,13 @@ using Bytes = std::span<const uint8_t>;
 // regular file, too large, or changed in size while it was read.
 std::vector<uint8_t> read_bytes(const std::string& path, int64_t max_bytes);
 
-// Writes or replaces path. ErrorKind::failure where the disk does not take it all.
+// Writes or replaces path, whole or not at all (engine/durable_file.h).
 void write_bytes(const std::string& path, Bytes bytes);
+// The same without waiting for the disk, for the many files of a new folder: what cannot be written
+// (ErrorKind::failure) may be there in part.
+void write_quickly(const std::string& path, Bytes bytes);
+
+// ErrorKind::usage where something is at path and it is not to be overwritten.
+void refuse_existing(const std::string& path, bool overwrite);
 
 }  // namespace autodidact

@@ -1,4 +1,5 @@
 #include "train/data/export.h"
+#include <unistd.h>
 #include <cstring>
 #include <filesystem>
 #include "engine/check.h"
@@ -18,13 +19,6 @@ Image picture_of(const Dataset& data, int64_t i, int side) {
   Image square{side, side, std::vector<uint8_t>(size_t(side) * size_t(side) * 3)};
   resize(square.rgb.data(), side, side, image, central_square(image));
   return square;
-}
-
-void refuse_existing(const std::string& path, bool overwrite) {
-  std::error_code none;
-  if (!overwrite && fs::exists(path, none))
-    fail(ErrorKind::usage, printable(path), ": is there already; choose another name or give ",
-         "--overwrite");
 }
 
 std::vector<std::string> export_npy(const std::string& out, const Dataset& data, int side,
@@ -51,8 +45,7 @@ std::vector<std::string> export_npy(const std::string& out, const Dataset& data,
   if (y.empty()) return {x};
   std::vector<int64_t> labels;
   for (int64_t i = 0; i < data.size(); ++i) labels.push_back(data.label(i));
-  write_npy(y, "<i8", {data.size()},
-            {reinterpret_cast<const uint8_t*>(labels.data()), labels.size() * 8});
+  write_npy(y, labels);
   return {x, y};
 }
 
@@ -65,6 +58,78 @@ std::string folder_name(const std::string& name) {
   return safe;
 }
 
+std::string number_of(int64_t i) {
+  std::string number = std::to_string(i);
+  return number.insert(0, size_t(std::max<int64_t>(0, 7 - int64_t(number.size()))), '0');
+}
+
+bool is_exported(const fs::directory_entry& entry) {
+  const std::string stem = entry.path().stem().string();
+  return entry.symlink_status().type() == fs::file_type::regular &&
+         entry.path().extension() == ".png" && stem.size() >= 7 &&
+         stem.find_first_not_of("0123456789") == stem.npos;
+}
+
+// As they are now: what follows may change them.
+std::vector<fs::directory_entry> entries_of(const fs::path& folder) {
+  return {fs::directory_iterator(folder), fs::directory_iterator()};
+}
+
+void remove_exported(const fs::path& folder) {
+  for (auto& entry : entries_of(folder))
+    if (is_exported(entry)) fs::remove(entry);
+}
+
+// What is written here takes an earlier export's place when all of it is there; until then that
+// stays, and where an error ends the export nothing is left of this one. Other files are left
+// alone.
+class NewFolder {
+ public:
+  explicit NewFolder(const std::string& out)
+      : out_(out), fresh_(out_ / (".export.tmp-" + std::to_string(getpid()))) {
+    std::error_code none;
+    created_ = !fs::exists(out_, none);
+    make("");
+  }
+  ~NewFolder() {
+    std::error_code ignored;
+    fs::remove_all(fresh_, ignored);
+    if (created_) fs::remove(out_, ignored);  // where it is empty
+  }
+  NewFolder(const NewFolder&) = delete;
+  NewFolder& operator=(const NewFolder&) = delete;
+
+  std::string file(const std::string& name) const { return (fresh_ / name).string(); }
+  void make(const std::string& name) const {
+    std::error_code error;
+    fs::create_directories(fresh_ / name, error);
+    if (error)
+      fail(ErrorKind::failure, printable(out_.string()),
+           ": cannot make this folder: ", error.message());
+  }
+  void replace_exported() {
+    remove_exported(out_);
+    for (auto& entry : entries_of(out_))
+      if (entry.symlink_status().type() == fs::file_type::directory && entry.path() != fresh_) {
+        remove_exported(entry);
+        std::error_code not_empty;
+        fs::remove(entry, not_empty);
+      }
+    move_entries(fresh_, out_);
+  }
+
+ private:
+  static void move_entries(const fs::path& from, const fs::path& to) {
+    for (auto& entry : entries_of(from))
+      if (const fs::path target = to / entry.path().filename();
+          entry.is_directory() && fs::exists(target))
+        move_entries(entry, target);
+      else fs::rename(entry, target);
+  }
+  fs::path out_, fresh_;
+  bool created_ = false;
+};
+
 }  // namespace
 
 std::vector<std::string> export_dataset(const std::string& out, const Dataset& data, int side,
@@ -72,21 +137,18 @@ std::vector<std::string> export_dataset(const std::string& out, const Dataset& d
   if (out.size() > 4 && out.compare(out.size() - 4, 4, ".npy") == 0)
     return export_npy(out, data, side, overwrite);
   refuse_existing(out, overwrite);
-  std::error_code error;
-  fs::create_directories(out, error);
-  for (auto& c : data.classes())
-    if (!error) fs::create_directories(out + "/" + folder_name(c), error);
-  if (error)
-    fail(ErrorKind::failure, printable(out), ": cannot make this folder: ", error.message());
+  NewFolder folder(out);
+  for (auto& c : data.classes()) folder.make(folder_name(c));
   parallel_for(data.size(), 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      std::string number = std::to_string(i);
-      number.insert(0, size_t(std::max<int64_t>(0, 7 - int64_t(number.size()))), '0');
       int label = data.label(i);
-      std::string folder = label < 0 ? out : out + "/" + folder_name(data.classes()[size_t(label)]);
-      write_png(folder + "/" + number + ".png", picture_of(data, i, side));
+      const std::string name = number_of(i) + ".png";
+      write_png(
+          folder.file(label < 0 ? name : folder_name(data.classes()[size_t(label)]) + "/" + name),
+          picture_of(data, i, side));
     }
   });
+  folder.replace_exported();
   return {out};
 }
 

@@ -83,7 +83,7 @@ bool has_image_extension(const std::string& path) {
 }
 
 void write_png(const std::string& path, const Image& image) {
-  write_bytes(path, encode_png(image));
+  write_quickly(path, encode_png(image));
 }
 
 }  // namespace autodidact

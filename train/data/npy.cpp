@@ -175,4 +175,9 @@ void write_npy(const std::string& path, const std::string& dtype, const std::vec
   write_bytes(path, file);
 }
 
+void write_npy(const std::string& path, const std::vector<int64_t>& integers) {
+  write_npy(path, "<i8", {int64_t(integers.size())},
+            {reinterpret_cast<const uint8_t*>(integers.data()), integers.size() * 8});
+}
+
 }  // namespace autodidact

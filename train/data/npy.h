@@ -21,5 +21,7 @@ int64_t integer_at(const Npy& a, int64_t i);
 
 void write_npy(const std::string& path, const std::string& dtype, const std::vector<int64_t>& shape,
                Bytes elements);
+// Labels, as numpy's own integers: <i8 [N].
+void write_npy(const std::string& path, const std::vector<int64_t>& integers);
 
 }  // namespace autodidact
