@@ -115,6 +115,10 @@ static std::vector<double> gather_definition(const Inputs& v, const std::vector<
   return y;
 }
 
+// Beside the plain body's sums: the loss is a difference of numbers as large as the logits, here up
+// to its double, which are to base 2 and back (kernels/infonce_block-inl.h): a rounding each.
+constexpr double kBaseTwo = 4;
+
 OpFamily contrastive_cases() {
   return {
       {
@@ -144,17 +148,20 @@ OpFamily contrastive_cases() {
                },
            .differentiable = false,
            .definition = gather_definition},
-          {"infonce",
-           {{{1, 1}}, {{5, 7}}, {{33, 20}}, {{2, 300}}},
-           [](auto& v) { return loss_of(v[0], 131, 0.2f, false); }},
-          {"infonce",
-           {{{1, 3}}, {{7, 10}}, {{65, 24}}},
-           [](auto& v) { return loss_of(v[0], 1, 0.5f, false); }},
-          {"infonce",
-           {{{3, 8}}, {{40, 17}}},
-           [](auto& v) { return loss_of(v[0], 700, 0.07f, true); },
-           -0.2,
-           0.2},
+          {.op = "infonce",
+           .sizes = {{{1, 1}}, {{5, 7}}, {{33, 20}}, {{2, 300}}},
+           .call = [](auto& v) { return loss_of(v[0], 131, 0.2f, false); },
+           .roundings = kBaseTwo},
+          {.op = "infonce",
+           .sizes = {{{1, 3}}, {{7, 10}}, {{65, 24}}},
+           .call = [](auto& v) { return loss_of(v[0], 1, 0.5f, false); },
+           .roundings = kBaseTwo},
+          {.op = "infonce",
+           .sizes = {{{3, 8}}, {{40, 17}}},
+           .call = [](auto& v) { return loss_of(v[0], 700, 0.07f, true); },
+           .low = -0.2,
+           .high = 0.2,
+           .roundings = kBaseTwo},
       },
       {
           {"infonce",

@@ -34,7 +34,7 @@ timeout 10 "$program" inspect "$work/pipe" >/dev/null 2>"$work/err"; [[ $? -eq 3
 : >"$work/empty"
 runs 6 "too short" inspect "$work/empty"
 runs 2 "-v" doctor -v   # it would do nothing there
-file wordy '{"__metadata__":{"x":"'$(printf 'long %.0s' $(seq 30))'"},"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}' ""
+file wordy '{"__metadata__":{"x":"'"$(printf 'long %.0s' $(seq 30))"'"},"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}' ""
 runs 0 "150 bytes (-v shows them)" inspect "$work/wordy"
 runs 0 "long long long" inspect -v "$work/wordy"
 printf 'PK\3\4xxxxxxxxxxxx' >"$work/x.pth"

@@ -53,7 +53,7 @@ damaged=$(find "$work/photos/test" -name '*.png' | sort | head -n 1)
 : >"$damaged"
 photos=("${settings[@]}" --data "$work/photos" --set image_size=32 --set bad_cap=0.05 --set train_size=0 --set test_size=0)
 runs 0 "1 damaged pictures" train mae "${photos[@]}" --set epochs=1 --out "$work/damaged"
-runs 0 "$(basename "$damaged"): the file is empty: left out" reconstruct --checkpoint "$work/damaged"
+runs 0 "$(basename "$damaged"): the file is empty (0 bytes): left out" reconstruct --checkpoint "$work/damaged"
 grep -qF "over 19 pictures" "$work/out" || complain "reconstruct: $(cat "$work/out")"
 
 # What is refused.

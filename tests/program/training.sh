@@ -123,7 +123,7 @@ same_end "$work/finished"
 # --overwrite: what is refused leaves the old run as it was, and a run may start from the one that it replaces.
 cp -r "$work/reference" "$work/replaced"
 runs 2 "did you mean epochs?" train rotation "${short[@]}" --set epohcs=3 --overwrite --out "$work/replaced"
-runs 3 "$work/nowhere" train rotation "${short[@]}" --data "$work/nowhere" --overwrite --out "$work/replaced"
+runs 3 "$work/nowhere" train rotation --data "$work/nowhere" --overwrite --out "$work/replaced"
 runs 3 "$work/nowhere" train rotation "${short[@]}" --init "$work/nowhere" --overwrite --out "$work/replaced"
 same_end "$work/replaced"
 runs 0 "" train rotation "${short[@]}" --set epochs=1 --init "$work/replaced" --overwrite --out "$work/replaced"

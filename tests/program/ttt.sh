@@ -57,7 +57,7 @@ for threads in 1 3; do
   runs 0 "labels.npy" corrupt --data "$work/tx.npy,$work/ty.npy" --corruption all:5,fog --format npy --threads $threads --out "$work/npy$threads"
 done
 diff -rq "$work/npy1" "$work/npy3" >/dev/null || complain "corrupt: threads change the pictures"
-runs 0 "labels.npy" corrupt --data "$work/wide" --corruption fog:1 --format npy --out "$work/wide-npy"
+runs 0 "labels.npy" corrupt --data "$work/wide" --side 32 --corruption fog:1 --format npy --out "$work/wide-npy"
 python3 - "$work/wide-npy/labels.npy" <<'PYTHON' || complain "corrupt --format npy: the labels of 300 classes"
 import pathlib, struct, sys
 raw = pathlib.Path(sys.argv[1]).read_bytes()
@@ -145,7 +145,7 @@ runs 0 "severity from 1 upwards" "${stream[@]}" --gradual --out "$work/gradual"
 "$program" data export "$work/sx.npy,$work/sy.npy" --out "$work/stream" >/dev/null
 damaged=$(find "$work/stream" -name '*.png' | sort | head -n 1)
 : >"$damaged"
-runs 0 "$(basename "$damaged"): the file is empty: left out" adapt --checkpoint "$work/main" --data "$work/stream" --mode none \
+runs 0 "$(basename "$damaged"): the file is empty (0 bytes): left out" adapt --checkpoint "$work/main" --data "$work/stream" --mode none \
   --corruption none --out "$work/passed"
 grep -qF '"samples": 119,' "$work/passed/metrics.jsonl" || complain "a damaged picture: $(cut -c 1-100 "$work/passed/metrics.jsonl")"
 : >"$(find "$work/stream" -name '*.png' | sort | tail -n 1)"
