@@ -97,7 +97,7 @@ FewLabelProbe few_label_probe(SplitFeatures& features, int classes, const Labell
 static std::string set_optimizer(Recipe& recipe, const FinetuneOptions& options, int64_t epochs) {
   const Recipe::Value* model = recipe.find("model");
   const bool transformer = model && std::get<std::string>(*model).rfind("vit_", 0) == 0;
-  const double rate = options.learning_rate ? options.learning_rate : transformer ? 1e-3 : 0.05;
+  const double rate = options.learning_rate > 0 ? options.learning_rate : transformer ? 1e-3 : 0.05;
   recipe.set("learning_rate", rate);
   if (!transformer) return fmt::format("SGD, Nesterov momentum 0.9, cosine from {:g}", rate);
   const double layer_decay = options.from_scratch ? 1 : 0.75, warmup = double(epochs) / 20;
