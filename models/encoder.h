@@ -50,7 +50,9 @@ struct Classifier {
   Linear head;
 
   Classifier(const EncoderOptions& options, int classes, Rng& rng)
-      : encoder(make_encoder(options, rng)), head(encoder->dim(), classes, rng) {}
+      : Classifier(make_encoder(options, rng), classes, rng) {}
+  Classifier(std::unique_ptr<Encoder> trunk, int classes, Rng& rng)
+      : encoder(std::move(trunk)), head(encoder->dim(), classes, rng) {}
   Tensor operator()(const Tensor& images) const { return head(encoder->features(images)); }
   void visit(Visitor& v) {
     encoder->visit(v);

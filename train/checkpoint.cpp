@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <exception>
 #include <filesystem>
 #include "engine/durable_file.h"
 
@@ -187,6 +188,10 @@ Checkpoint read_start(const std::string& path) {
   return c;
 }
 
+static bool is_damage(const Error& e) {
+  return e.kind == ErrorKind::checkpoint || e.kind == ErrorKind::data;
+}
+
 std::string find_checkpoint(const std::string& path) {
   std::error_code none;
   if (!fs::is_directory(path, none)) return path;
@@ -200,26 +205,45 @@ std::string find_checkpoint(const std::string& path) {
   return (folder / names.back()).string();
 }
 
+Checkpoint read_sound_checkpoint(std::string& path, Checkpoint (*read)(const std::string&),
+                                 const std::function<void(const std::string&)>& say) {
+  const std::string last = find_checkpoint(path);
+  std::vector<std::string> files = {last}, damage;
+  if (last != path) {  // a run's
+    const fs::path folder = fs::path(last).parent_path();
+    files.clear();
+    for (const std::string& name : CheckpointFolder(folder.string()).names()) {
+      files.push_back((folder / name).string());
+      if (files.back() == last) break;
+    }
+  }
+  std::exception_ptr of_newest;
+  for (; !files.empty(); files.pop_back()) try {
+      Checkpoint c = read(files.back());
+      path = files.back();
+      for (const std::string& why : damage)
+        say(why + "; going back to " + fs::path(path).filename().string());
+      return c;
+    } catch (const Error& e) {
+      if (!is_damage(e)) throw;
+      if (!of_newest) of_newest = std::current_exception();
+      damage.push_back(e.what());
+    }
+  std::rethrow_exception(of_newest);
+}
+
 std::string find_sound_checkpoint(const std::string& path,
                                   const std::function<void(const std::string&)>& say) {
   const std::string last = find_checkpoint(path);
   if (last == path) return path;
-  const fs::path folder = fs::path(last).parent_path();
-  std::vector<std::string> names = CheckpointFolder(folder.string()).names(), damage;
-  while (!names.empty() && folder / names.back() != last) names.pop_back();
-  for (; !names.empty(); names.pop_back()) {
-    const std::string file = (folder / names.back()).string();
-    try {
-      read_weights(file);
-    } catch (const Error& e) {
-      if (e.kind != ErrorKind::checkpoint && e.kind != ErrorKind::data) throw;
-      damage.push_back(e.what());
-      continue;
-    }
-    for (const std::string& why : damage) say(why + "; going back to " + names.back());
-    return file;
+  std::string file = path;
+  try {
+    read_sound_checkpoint(file, read_start, say);
+  } catch (const Error& e) {
+    if (!is_damage(e)) throw;
+    return last;
   }
-  return last;
+  return file;
 }
 
 std::vector<std::string> CheckpointFolder::names() const {
@@ -261,7 +285,7 @@ std::optional<Checkpoint> CheckpointFolder::load_last(const Say& say) const {
     try {
       return read_checkpoint(file);
     } catch (const Error& e) {
-      if (e.kind != ErrorKind::checkpoint && e.kind != ErrorKind::data) throw;
+      if (!is_damage(e)) throw;
       if (i == 0)
         fail(ErrorKind::checkpoint, e.what(),
              all.size() > 1 ? "; the older ones are damaged too" : "",

@@ -45,8 +45,13 @@ TensorFile read_weights(const std::string& path);
 Checkpoint read_start(const std::string& path);
 // What the user named: a checkpoint, a run directory or its checkpoints/ (then the last one).
 std::string find_checkpoint(const std::string& path);
-// The same, but of a run the newest that is undamaged: says which damaged ones are passed over. All
-// of them damaged: the last one, for its reader to refuse.
+// Reads what the user named with `read` (read_checkpoint or read_start), once; of a run the newest
+// that is undamaged, and says which damaged ones are passed over. path becomes the file's. All of
+// them damaged: the newest one's error.
+Checkpoint read_sound_checkpoint(std::string& path, Checkpoint (*read)(const std::string&),
+                                 const std::function<void(const std::string&)>& say);
+// As find_checkpoint, but of a run the newest that is undamaged: says which damaged ones are passed
+// over. All of them damaged: the last one, for its reader to refuse.
 std::string find_sound_checkpoint(const std::string& path,
                                   const std::function<void(const std::string&)>& say);
 

@@ -14,17 +14,6 @@ int64_t count_parameters(const std::vector<NamedTensor>& network, const TensorFi
   return count;
 }
 
-// As Classifier, but the encoder comes first: it knows what its head is called, and the file's head
-// says how many outputs there are.
-struct ImportedClassifier {
-  std::unique_ptr<Encoder> encoder;
-  Linear head;
-  void visit(Visitor& v) {
-    encoder->visit(v);
-    v(encoder->head_name(), head);
-  }
-};
-
 }  // namespace
 
 Exchanged export_weights(const std::string& out, const std::string& checkpoint, bool encoder) {
@@ -40,7 +29,7 @@ Exchanged export_weights(const std::string& out, const std::string& checkpoint, 
     if (encoder ? of_encoder.count(name) > 0 : !of_run) file.tensors[name] = tensor;
   }
   write_safetensors(out, file, {}, [](const std::string& written) { read_safetensors(written); });
-  e.tensors = int64_t(file.tensors.size()),
+  e.tensors = int64_t(file.tensors.size());
   e.parameters = count_parameters(named_tensors(*loaded.method), file);
   return e;
 }
@@ -61,8 +50,8 @@ Exchanged import_weights(const std::string& out, const std::string& weights, Rec
   if (head == file.tensors.end() || head->second.shape.rank() == 0)
     fail(ErrorKind::checkpoint, weights, ": has no ", e.head, ".weight; `autodidact train --init` ",
          "starts from an encoder alone");
-  const int outputs = head->second.shape[0], dim = encoder->dim();
-  ImportedClassifier model{std::move(encoder), Linear(dim, outputs, rng)};
+  const int outputs = head->second.shape[0];
+  Classifier model(std::move(encoder), outputs, rng);
   const std::vector<NamedTensor> tensors = named_tensors(model);
   load_strict(stored_tensors(tensors), file, {}, weights);
 

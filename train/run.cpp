@@ -57,9 +57,9 @@ std::string init_of(Recipe recipe) {
   return keys.init;
 }
 
-// Of a run the newest sound one; a damaged one is named.
-std::string checkpoint_at(const std::string& path) {
-  return find_sound_checkpoint(path, [](const std::string& m) { Progress().warn(m); });
+// Of a run the newest sound one; a damaged one is named. path becomes the file's.
+Checkpoint checkpoint_at(std::string& path, Checkpoint (*read)(const std::string&)) {
+  return read_sound_checkpoint(path, read, [](const std::string& m) { Progress().warn(m); });
 }
 
 // The keys that say what network it is, as lines of TOML.
@@ -123,9 +123,9 @@ struct Assembly {
     std::string taken;
     std::optional<Checkpoint> start;
     const std::string init = init_of(recipe);
-    const std::string file = init.empty() || last ? request.out : checkpoint_at(init);
+    std::string file = init.empty() || last ? request.out : init;
     if (!init.empty()) {
-      if (!last) start = read_start(file);
+      if (!last) start = checkpoint_at(file, read_start);
       // Another program's weights do not say what they are of: the recipe has to.
       if (const Checkpoint& c = last ? *last : *start; !c.facts.empty())
         taken = take_network(recipe, Recipe::parse(fact(c, "recipe", file), file),
@@ -376,8 +376,8 @@ std::string outputs_fact(const std::vector<std::string>& names) {
 static LoadedMethod load(const std::string& path, bool untrained, int64_t seed, Device device,
                          int side_wanted) {
   LoadedMethod loaded;
-  std::string file = checkpoint_at(path);
-  loaded.checkpoint = read_checkpoint(file);
+  std::string file = path;
+  loaded.checkpoint = checkpoint_at(file, read_checkpoint);
   loaded.name = fact(loaded.checkpoint, "method", file);
   loaded.side = count_of(loaded.checkpoint, "side", "pixels", file);
   if (loaded.checkpoint.facts.count("samples"))

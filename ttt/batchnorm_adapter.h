@@ -5,9 +5,8 @@
 //                  1); N = 0 is prediction-time BatchNorm (Nado et al. 2020)
 //   entropy        TENT (Wang et al. 2021): the batch's own statistics; scales and shifts go down
 //                  the gradient of the answers' entropy
-//   pseudo_label   the same with the cross entropy to the network's own answers, where it is sure
-//   of
-//                  them (Lee 2013)
+//   pseudo_label   the same with the cross entropy to the network's own answers, where it is
+//                  sure of them (Lee 2013)
 // As in Adapter, observe learns and predict answers by what was learned: TENT's released code
 // answers before its step, which then serves the next batch alone.
 #pragma once

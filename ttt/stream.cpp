@@ -96,7 +96,10 @@ StreamResult run_stream(const std::vector<TestTimeLearner*>& learners, const Dat
   auto run = [&](TestTimeLearner& learner) {
     std::vector<uint8_t> images(size_t(options.batch) * row);
     for (size_t b; !stopped && (b = next++) < batches.size();) {
-      if (options.stop()) stopped = true;
+      if (options.stop()) {
+        stopped = true;
+        return;
+      }
       const auto begin = Clock::now();
       const int64_t first = int64_t(b) * options.batch;
       const int count = int(std::min<int64_t>(options.batch, stream.size() - first));
