@@ -15,10 +15,9 @@ namespace {
 
 constexpr int kSide = 16;
 
-std::unique_ptr<Method> small_method(const char* settings = "") {
+std::unique_ptr<Method> small_method(const char* settings = "crop_padding = 2\n") {
   Recipe recipe = Recipe::parse(
-      std::string("model = \"resnet26\"\nwidth = 8\ngroups = 4\ncrop_padding = 2\n") + settings,
-      "test");
+      std::string("model = \"resnet26\"\nwidth = 8\ngroups = 4\n") + settings, "test");
   return make_method("ttt", recipe, {kSide, {"a", "b", "c"}, 7}, Dtype::f32);
 }
 std::vector<uint8_t> pictures(int count) {
@@ -234,6 +233,44 @@ TEST_CASE("adapter: steps stop where the loss rises") {
   CHECK(stopped.first_loss == all.first_loss);
   CHECK(stopped.last_loss <= stopped.first_loss);
   CHECK(stopped.last_loss != all.last_loss);
+}
+
+// A step of rate h on l_s changes l_m by -h <grad l_m, grad l_s> + O(h^2), which no gradient of
+// ours takes part in: the difference is that of two losses.
+TEST_CASE("adapter: the gradients' product is how fast a step on one loss lowers the other") {
+  auto method = small_method("crop_padding = 0\nflip = false\n");
+  const auto images = pictures(1);
+  const int64_t key = 0;
+  constexpr int kLabel = 1;
+  auto main_loss = [&](Adapter& adapter) {
+    return -std::log(double(ptr<const float>(adapter.predict(images.data(), 1, kSide))[kLabel]));
+  };
+  AdaptOptions o = options_of(Keep::standard, 1);
+  o.copies = 4, o.rotation = Rotation::all;  // the picture itself in its four turns
+  double product = 0;
+  auto lowered = [&](double rate) {
+    o.learning_rate = rate;
+    Adapter adapter(*method, o);
+    const double before = main_loss(adapter);
+    product = adapter.gradient_product(images.data(), kLabel, kSide);
+    CHECK(adapter.is_at_snapshot());
+    adapter.observe(images.data(), &key, 1, kSide);
+    const double after = main_loss(adapter);
+    adapter.reset();
+    return before - after;
+  };
+  // h and 2 h together leave out the term in h^2.
+  const double h = 1e-3, once = lowered(h), twice = lowered(2 * h);
+  CHECK(std::abs(product) > 1e-3);
+  CHECK((2 * once - twice / 2) / h == doctest::Approx(product).epsilon(0.02));
+}
+
+TEST_CASE("stream: Pearson's r, by hand") {
+  CHECK(correlation({1, 2, 3}, {5, 7, 9}) == doctest::Approx(1));
+  CHECK(correlation({1, 2, 3}, {9, 7, 5}) == doctest::Approx(-1));
+  // Deviations -1, 0, 1 and -1, 1, 0: 1 / sqrt(2 * 2).
+  CHECK(correlation({1, 2, 3}, {0, 2, 1}) == doctest::Approx(0.5));
+  CHECK(std::isnan(correlation({1, 2}, {3, 3})));
 }
 
 TEST_CASE("adapter: a network without a branch and senseless options are refused") {
