@@ -1,6 +1,7 @@
 #include "ttt/figures.h"
 #include <fmt/format.h>
 #include <algorithm>
+#include <cmath>
 
 namespace autodidact {
 namespace {
@@ -72,7 +73,7 @@ Figure gradient_figure(const AdaptRun& run) {
   plot.lines = {points};
   const auto c = gradient_correlation(run);
   return {"Agreement of the gradients and gain",
-          c ? fmt::format("{} streams, r = {:.2f}", c->sets, c->r) : "",
+          c && std::isfinite(c->r) ? fmt::format("{} streams, r = {:.2f}", c->sets, c->r) : "",
           {plot}};
 }
 

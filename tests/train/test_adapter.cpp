@@ -7,6 +7,7 @@
 #include "kernels/parallel.h"
 #include "train/data/dataset.h"
 #include "ttt/adapter.h"
+#include "ttt/figures.h"
 #include "ttt/stream.h"
 
 using namespace autodidact;
@@ -271,6 +272,32 @@ TEST_CASE("stream: Pearson's r, by hand") {
   // Deviations -1, 0, 1 and -1, 1, 0: 1 / sqrt(2 * 2).
   CHECK(correlation({1, 2, 3}, {0, 2, 1}) == doctest::Approx(0.5));
   CHECK(std::isnan(correlation({1, 2}, {3, 3})));
+}
+
+// Three streams of four pictures: gains of 0, 25 and 50 points beside products of 1, 3 and 2.
+TEST_CASE("figures: the gradients' correlation, by hand") {
+  AdaptRun run;
+  for (double product : {1.0, 3.0, 2.0}) {
+    NamedStream s{"fog:5", {}};
+    s.result.frozen = {true, false, false, false};
+    s.result.adapted = {true, !run.streams.empty(), run.streams.size() > 1, false};
+    s.result.gradient_product = product;
+    CHECK(!gradient_correlation(run));  // of fewer than three
+    run.streams.push_back(s);
+  }
+  const auto c = gradient_correlation(run);
+  REQUIRE(c);
+  CHECK(c->sets == 3);
+  CHECK(c->r == doctest::Approx(0.5));  // deviations -1, 0, 1 and -1, 1, 0
+  const Figure figure = gradient_figure(run);
+  CHECK(figure.panels[0].lines[0].x == std::vector<double>{1, 3, 2});
+  CHECK(figure.panels[0].lines[0].y == std::vector<double>{0, 25, 50});
+  const Figure along = stream_figure(run);  // a picture a part
+  CHECK(along.panels[0].lines[0].y == std::vector<double>{100, 0, 0, 0});
+  CHECK(along.panels[0].lines[1].y[1] == doctest::Approx(200.0 / 3));
+  const IntervalPlot errors = error_plot(run);
+  CHECK(errors.rows[2].values[0].value == 75);
+  CHECK(errors.rows[2].values[1].value == 25);
 }
 
 TEST_CASE("adapter: a network without a branch and senseless options are refused") {

@@ -1,6 +1,7 @@
 // autodidact adapt: test-time training on a stream of pictures, or BatchNorm's adaptation, beside
 // the same network frozen.
 #include <fmt/format.h>
+#include <cmath>
 #include <memory>
 #include "tools/autodidact/command.h"
 #include "train/signals.h"
@@ -67,9 +68,9 @@ void run_adapt(const Common& common, Options& o) {
   if (const auto c = gradient_correlation(run)) {
     object["gradient_correlation"] = {{"r", c->r}, {"sets", c->sets}};
     text += fmt::format(
-        "inner product of the two losses' gradients and the error taken away: r = {:.2f} over {} "
-        "streams\n",
-        c->r, c->sets);
+        "inner product of the two losses' gradients and the error taken away: {} over {} streams\n",
+        std::isfinite(c->r) ? fmt::format("r = {:.2f}", c->r) : "r is not defined (no change)",
+        c->sets);
   }
   object["pictures"] = run.pictures;
   if (const auto& times = run.batch_seconds; !times.empty()) {

@@ -27,12 +27,12 @@ bool ends(const std::string& s, const std::string& tail) {
 
 }  // namespace
 
-// Steps of 1, 2 or 5 times a power of ten.
+// Steps of 1, 2 or 5 times a power of ten; + 0.0: no tick is -0.
 std::vector<double> round_ticks(double low, double high) {
   double rough = (high - low) / 5, power = std::pow(10, std::floor(std::log10(rough)));
   double times = rough / power, step = (times > 5 ? 10 : times > 2 ? 5 : times > 1 ? 2 : 1) * power;
   std::vector<double> ticks;
-  for (double i = std::ceil(low / step - 1e-9); i * step <= high + step * 1e-9; ++i)
+  for (double i = std::ceil(low / step - 1e-9) + 0.0; i * step <= high + step * 1e-9; ++i)
     ticks.push_back(i * step);
   return ticks;
 }
@@ -108,6 +108,7 @@ void Canvas::line(double x0, double y0, double x1, double y1, Colour colour, dou
 void Canvas::marker(double x, double y, Colour colour, size_t shape) {
   constexpr double r = 3;
   cairo_set_source_rgb(cairo_, colour.r, colour.g, colour.b);
+  cairo_new_path(cairo_);  // text leaves a point, to which a circle would be joined
   if (shape % 4 == 0) cairo_arc(cairo_, x, y, r, 0, 6.3);
   else if (shape % 4 == 1) cairo_rectangle(cairo_, x - r, y - r, 2 * r, 2 * r);
   else {
