@@ -18,6 +18,7 @@ const Case kCases[] = {{3, 8, 8, 3, 0, 8, false, false, Rotation::none},
                        {1, 1, 1, 4, 0, 1, true, true, Rotation::random},
                        {3, 19, 19, 3, 4, 19, true, true, Rotation::all},
                        {2, 11, 13, 3, 0, 8, false, true, Rotation::none},
+                       {2, 32, 32, 3, 4, 32, true, true, Rotation::random},  // several packs a thread
                        {0, 8, 8, 3, 0, 8, false, false, Rotation::all}};
 
 }  // namespace
