@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Learning parity of test-time training: joint training on the built-in world, then online adaptation to Gaussian noise of
 # severity 5, by this program and by PyTorch on the same pictures, each seed by both in turn. Prints a Markdown table.
-#   bench/peers/ttt_world.sh [--install] PROGRAM [OUT] [--seeds "1 2"] [--threads N] [--samples N]
+#   bench/peers/ttt_world.sh [--install] PROGRAM [OUT] [--seeds "1 2"] [--threads N]
 #                            [--recipe NAME] [--size PICTURES] [--epochs N]
 # OUT (default build/ttt-world) keeps what is finished: the same command goes on from there.
-# --size, --epochs and --samples make a trial of it. PyTorch: see environment.sh; exit 77 without it.
+# --size and --epochs make a trial of it. PyTorch: see environment.sh; exit 77 without it.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/environment.sh"
@@ -14,10 +14,10 @@ install=
 torch_environment $install
 [[ -n $python ]] || { echo "ttt_world: no PyTorch (--install, or AUTODIDACT_TORCH_PYTHON)" >&2; exit 77; }
 program=$1; shift
-out=build/ttt-world recipe=ttt-world-quick seeds="1 2" threads=2 samples=1000 size= epochs=
+out=build/ttt-world recipe=ttt-world-quick seeds="1 2" threads=2 size= epochs=
 if [[ $# -gt 0 && $1 != --* ]]; then out=$1; shift; fi
 while [[ $# -gt 0 ]]; do
-  [[ $# -gt 1 && $1 =~ ^--(recipe|seeds|threads|samples|size|epochs)$ ]] ||
+  [[ $# -gt 1 && $1 =~ ^--(recipe|seeds|threads|size|epochs)$ ]] ||
     { echo "ttt_world: unknown or without a value: $1" >&2; exit 2; }
   declare "${1#--}=$2"; shift 2
 done
@@ -32,25 +32,26 @@ for split in train:50000 test:10000; do
   [[ -s $out/$name-y.npy ]] || "$program" data export "world:$name" --count "${split#*:}" --overwrite \
     --out "$out/$name-x.npy,$out/$name-y.npy" >&2
 done
-broken=$out/broken-$samples
+# The test split of the recipe, broken as `adapt` breaks it: both sides adapt to these pictures, in their order.
+broken=$out/broken-${size:-2000}
 if [[ ! -s $broken/labels.npy ]]; then
-  "$program" data export world:test --count "$samples" --overwrite --out "$out/some-x.npy,$out/some-y.npy" >&2
+  "$program" data export world:test --count "${size:-2000}" --overwrite --out "$out/some-x.npy,$out/some-y.npy" >&2
   rm -rf "$broken"
   "$program" corrupt --data "$out/some-x.npy,$out/some-y.npy" --corruption gaussian_noise:5 --format npy --out "$broken" >&2
 fi
-pictures=$broken/gaussian_noise.npy,$broken/labels.npy
 
 for seed in $seeds; do
   ours=$out/ours-$seed theirs=$out/pytorch-$seed
   if [[ ! -s $ours.json ]]; then
     resume=; [[ ! -d $ours ]] || resume=--resume
     "$program" train ttt --recipe "$recipe" --set "seed=$seed" "${settings[@]}" --threads "$threads" --out "$ours" $resume >&2
-    "$program" adapt --checkpoint "$ours" --data "$pictures" --order in_order --mode online --rotations all --copies "$copies" \
-      --learning-rate "$rate" --seed "$seed" --threads "$threads" --overwrite --out "$ours-online" --json >"$ours.part"
+    "$program" adapt --checkpoint "$ours" --corruption gaussian_noise:5 --order in_order --mode online --rotations all \
+      --copies "$copies" --learning-rate "$rate" --threads "$threads" --overwrite --out "$ours-online" --json >"$ours.part"
     mv "$ours.part" "$ours.json"
   fi
   [[ -s $theirs.json ]] || "$python" "$here/ttt_world.py" --recipe "$recipe" --seed "$seed" \
-    --train "$out/train-x.npy,$out/train-y.npy" --test "$out/test-x.npy,$out/test-y.npy" --broken "$pictures" \
+    --train "$out/train-x.npy,$out/train-y.npy" --test "$out/test-x.npy,$out/test-y.npy" \
+    --broken "$broken/gaussian_noise.npy,$broken/labels.npy" \
     --rate "$rate" --copies "$copies" --threads "$threads" ${size:+--size "$size"} ${epochs:+--epochs "$epochs"} \
     --out "$theirs.json" >&2
 done

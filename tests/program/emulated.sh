@@ -61,6 +61,13 @@ done
 cmp -s <(sed -E 's/"(seconds|first_loss|last_loss)": [^,}]*//g' "$work/adapt-cpu/metrics.jsonl") \
        <(sed -E 's/"(seconds|first_loss|last_loss)": [^,}]*//g' "$work/adapt-emulated/metrics.jsonl") ||
   complain "adapt: the emulated GPU recognises other pictures than the CPU"
+for device in cpu emulated; do
+  runs 0 "tent, online" adapt --checkpoint "$work/ttt-cpu" --method tent --mode online --samples 4 --batch 4 \
+       --device $device --out "$work/tent-$device" -q
+done
+cmp -s <(sed -E 's/"(seconds|first_loss|last_loss)": [^,}]*//g' "$work/tent-cpu/metrics.jsonl") \
+       <(sed -E 's/"(seconds|first_loss|last_loss)": [^,}]*//g' "$work/tent-emulated/metrics.jsonl") ||
+  complain "adapt --method tent: the emulated GPU recognises other pictures than the CPU"
 
 # The device fails: exit code 5, in words; nothing is written afterwards.
 fails() { export AUTODIDACT_EMULATOR_FAIL=$1; }
