@@ -76,7 +76,7 @@ ImageGrid broken_pictures(const AdaptingAct& act) {
     const Corruption c = parse_corruptions(s.corruption)[0];
     for (size_t i = order.size() - size_t(grid.columns); i < order.size(); ++i)
       grid.cells.push_back({corrupted(clean->image(order[i]), c, order[i], options),
-                            s.result.frozen[i] ? "was right" : "was wrong",
+                            s.result.frozen[i] ? "frozen: right" : "frozen: wrong",
                             s.result.adapted[i] ? Mark::right : Mark::wrong});
   }
   return grid;
