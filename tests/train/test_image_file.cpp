@@ -108,21 +108,52 @@ TEST_CASE("EXIF orientation is applied") {
     }
 }
 
-TEST_CASE("a JPEG may be decoded smaller, never below what was asked for") {
+Image square_of(const Image& image, int side) {
+  Image square{side, side, std::vector<uint8_t>(size_t(side) * size_t(side) * 3)};
+  resize(square.rgb.data(), side, side, image, central_square(image));
+  return square;
+}
+
+TEST_CASE("a JPEG may be decoded smaller and without its ends, never below what was asked for") {
   const Image picture = test_picture(400, 600);
   auto file = make_jpeg(picture, {.quality = 100});
   struct Case {
-    int at_least, height, width;
+    int square, height, width;  // 2 pixels, and half a step of the filter, beyond the square
   };
-  for (Case c : {Case{0, 400, 600}, Case{400, 400, 600}, Case{201, 400, 600}, Case{200, 200, 300},
-                 Case{51, 100, 150}, Case{50, 50, 75}, Case{1, 50, 75}}) {
-    CAPTURE(c.at_least);
-    Image image = decode_image(file, "a.jpg", {}, c.at_least);
+  for (Case c : {Case{0, 400, 600}, Case{200, 400, 406}, Case{101, 400, 406}, Case{100, 200, 206},
+                 Case{26, 100, 106}, Case{25, 50, 57}, Case{1, 50, 75}}) {
+    CAPTURE(c.square);
+    Image image = decode_image(file, "a.jpg", {}, c.square);
     CHECK(image.height == c.height);
     CHECK(image.width == c.width);
   }
-  Image half = decode_image(file, "a.jpg", {}, 200);
-  CHECK(distance(half, resized(picture, 200, 300)).mean < kJpegError);
+  CHECK(
+      distance(square_of(decode_image(file, "a.jpg", {}, 100), 100), square_of(picture, 100)).mean <
+      kJpegError);
+}
+
+TEST_CASE("the central square of a JPEG is the same without its ends") {
+  for (auto [height, width] : {std::pair(75, 300), {300, 75}, {131, 200}, {200, 131}, {90, 91}})
+    for (JpegForm form : {JpegForm{},
+                          {.components = 1},
+                          {.components = 4},
+                          {.progressive = true},
+                          {.orientation = 6}}) {
+      CAPTURE(height);
+      CAPTURE(form.components);
+      CAPTURE(form.orientation);
+      auto file = make_jpeg(test_picture(height, width), form);
+      const Image whole = decode_image(file, "a.jpg");
+      for (int square : {38, 60, 75, 200}) {  // none of them is small enough for half the size
+        if (std::min(height, width) >= 4 * square) continue;
+        CAPTURE(square);
+        const Image part = decode_image(file, "a.jpg", {}, square);
+        if (std::abs(height - width) > 20 && square > 38) CHECK(part.rgb.size() < whole.rgb.size());
+        CHECK(square_of(part, square) == square_of(whole, square));
+      }
+      // What is damaged beyond the square is damaged.
+      CHECK_THROWS_AS(decode_image(cut(file, file.size() - 40), "a.jpg", {}, 60), Error);
+    }
 }
 
 TEST_CASE("a PNG that we write is the picture") {
