@@ -3,6 +3,7 @@
 #include "tests/skip.h"
 #include "tests/train/image_corpus.h"
 #include "engine/check.h"
+#include "kernels/cpu_class.h"
 #include "train/data/image_file.h"
 
 using namespace autodidact;
@@ -179,6 +180,18 @@ TEST_CASE("resizing") {
   int expected[] = {(0 * 3 + 16 * 3 + 32 * 1) / 7, (16 + 32 * 3 + 80 * 3 + 80) / 8,
                     (80 + 80 * 3 + 96 * 3 + 160) / 8, (96 + 160 * 3 + 255 * 3) / 7};
   for (int i = 0; i < 4; ++i) CHECK(std::abs(halved.rgb[size_t(i) * 3] - expected[i]) <= 1);
+  // Every CPU class gives the same bytes.
+  const CpuClass before = cpu_class();
+  for (auto [h, w] : {std::pair{1, 1}, {7, 5}, {31, 48}, {100, 101}}) {
+    set_cpu_class(CpuClass::plain);
+    const Image plain = resized(picture, h, w);
+    for (CpuClass c : {CpuClass::avx2, CpuClass::avx512}) {
+      if (c > best_cpu_class()) continue;
+      set_cpu_class(c);
+      CHECK(resized(picture, h, w) == plain);
+    }
+  }
+  set_cpu_class(before);
   // The central square of a wide picture.
   Box box = central_square(Image{10, 30, {}});
   CHECK(box.left == 10);

@@ -56,19 +56,24 @@ class JpegReader {
     jpeg_crop_scanline(&c, &left, &width);
     return true;
   }
-  // rows: [height, output_width, output_components], those from `top` on; spare: one more row.
-  bool read_rows(uint8_t* rows, unsigned top, unsigned height, uint8_t* spare) {
+  // rows: [height, width, output_components], those from `top` on, of each the columns from `left`
+  // of what is decoded on; line: room for all of them.
+  bool read_rows(uint8_t* rows, unsigned top, unsigned height, unsigned left, unsigned width,
+                 uint8_t* line) {
     if (setjmp(jump_)) return false;
-    const size_t row = size_t(c.output_width) * size_t(c.output_components);
+    const size_t pixel = size_t(c.output_components), row = size_t(width) * pixel;
+    const bool whole = width == c.output_width;
     if (top > 0) jpeg_skip_scanlines(&c, top);
     while (c.output_scanline < top + height) {
-      JSAMPROW to = rows + size_t(c.output_scanline - top) * row;
+      uint8_t* const place = rows + size_t(c.output_scanline - top) * row;
+      JSAMPROW to = whole ? place : line;
       jpeg_read_scanlines(&c, &to, 1);
+      if (!whole) std::memcpy(place, line + left * pixel, row);
     }
     // The last row is read so that the file is read to its end: damage is found there, too.
     if (const unsigned rest = c.output_height - c.output_scanline; rest > 0) {
       if (rest > 1) jpeg_skip_scanlines(&c, rest - 1);
-      jpeg_read_scanlines(&c, &spare, 1);
+      jpeg_read_scanlines(&c, &line, 1);
     }
     jpeg_finish_decompress(&c);
     return true;
@@ -122,15 +127,6 @@ unsigned beside_square(unsigned longer, unsigned shorter, int square) {
   return beside > reach ? beside - reach : 0;
 }
 
-Image columns(Image image, int left, int width) {
-  if (width == image.width) return image;
-  Image part{image.height, width, std::vector<uint8_t>(size_t(image.height) * size_t(width) * 3)};
-  for (size_t y = 0; y < size_t(image.height); ++y)
-    std::memcpy(part.rgb.data() + y * size_t(width) * 3,
-                image.rgb.data() + (y * size_t(image.width) + size_t(left)) * 3, size_t(width) * 3);
-  return part;
-}
-
 }  // namespace
 
 Image decode_jpeg(Bytes bytes, const ImageLimits& limits, int square) {
@@ -151,23 +147,21 @@ Image decode_jpeg(Bytes bytes, const ImageLimits& limits, int square) {
   const unsigned width = c.output_width, height = c.output_height;
   const unsigned left = square > 0 && width > height ? beside_square(width, height, square) : 0;
   const unsigned top = square > 0 && height > width ? beside_square(height, width, square) : 0;
-  unsigned from = 0;  // the first column that is decoded
+  unsigned from = 0, wide = width;  // columns that are decoded
   // libjpeg's smooth upsampling lacks a neighbour at the edge of what it decodes.
   constexpr unsigned kEdge = 2;
   if (left > kEdge) {
-    unsigned wide = width - 2 * left + 2 * kEdge;
-    from = left - kEdge;
+    from = left - kEdge, wide = width - 2 * from;
     if (!jpeg.crop(from, wide)) damaged("damaged JPEG: ", jpeg.reason);
   }
-  Image image{int(height - 2 * top), int(c.output_width), {}};
+  Image image{int(height - 2 * top), int(width - 2 * left), {}};
   const size_t pixels = size_t(image.height) * size_t(image.width);
   image.rgb.resize(pixels * 3);
-  std::vector<uint8_t> cmyk(inks ? pixels * 4 : 0), spare(size_t(image.width) * 4);
+  std::vector<uint8_t> cmyk(inks ? pixels * 4 : 0), line(size_t(wide) * (inks ? 4 : 3));
   if (!jpeg.read_rows(inks ? cmyk.data() : image.rgb.data(), top, unsigned(image.height),
-                      spare.data()))
+                      left - from, unsigned(image.width), line.data()))
     damaged("damaged JPEG: ", jpeg.reason);
   if (inks) cmyk_to_rgb(image.rgb.data(), cmyk.data(), pixels, c.saw_Adobe_marker);
-  if (left > kEdge) image = columns(std::move(image), int(left - from), int(width - 2 * left));
   return oriented(std::move(image), turned);
 }
 
