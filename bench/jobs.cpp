@@ -2,14 +2,14 @@
 // once more. bench/peers/jobs.py is PyTorch's side and takes the same lines; the driver asks them
 // in turn. An answer is `work seconds cpu_seconds`, work in images, FLOP (2 a multiply-add of the
 // direct sum) or bytes.
-//   train NETWORK BATCH | infer NETWORK BATCH        32x32 images, f32, SGD with momentum
+//   train NETWORK BATCH SIZE | infer ..              f32, SGD with momentum; from 64 pixels on with
+//                                                    ImageNet's stem and classes
+//   optimizer foreach|fused                          PyTorch's kinds; ours is one: SGD, average, bf16
 //   gemm BATCH M N K TRANSPOSE_A TRANSPOSE_B | conv N SIZE IN OUT KERNEL STRIDE PASS
 //   infonce TYPE BATCH KEYS DIM                      forward and dq, f32 or bf16, rows of length 1
 //   views simclr32|moco224                           random views of uint8 pictures, in views
 //   decode HEIGHT WIDTH SIDE                         JPEG files to central squares, in pictures
-//   moco BATCH KEYS DIM                              a training step of CIFAR's ResNet-18, two
-//   views
-//                                                    of each picture included, in pictures
+//   moco BATCH KEYS DIM                              a step of CIFAR's ResNet-18, its views too
 //   fma | stream                                     the machine's ceilings
 //   onednn gemm .. | onednn conv ..                  the same by oneDNN, where it is built in
 #include <sys/resource.h>
@@ -18,6 +18,7 @@
 #include <functional>
 #include <iostream>
 #include <sstream>
+#include "bench/cases/case.h"
 #include "bench/cases/ceilings.h"
 #include "engine/optimizer.h"
 #include "kernels/conv.h"
@@ -55,11 +56,12 @@ struct Network {
   Optimizer optimizer;
   Tensor images, labels;
 
-  Network(const std::string& name, int batch)
-      : model({.name = name}, 10, rng),
+  Network(const std::string& name, int batch, int size)
+      : model({.name = name, .imagenet_stem = size >= 64, .side = size}, size < 64 ? 10 : 1000,
+              rng),
         parameters(model),
         optimizer(parameters, {.weight_decay = 5e-4f}),
-        images(numbers({batch, 32, 32, 3})),
+        images(numbers({batch, size, size, 3})),
         labels(empty({batch}, Dtype::i32)) {
     for (int i = 0; i < batch; ++i) ptr<int32_t>(labels)[i] = i % 10;
   }
@@ -72,9 +74,9 @@ struct Network {
 
 Job network_job(std::istringstream& line, bool train) {
   std::string name;
-  int batch = 0;
-  check(bool(line >> name >> batch), "bench_jobs: train|infer NETWORK BATCH");
-  auto network = std::make_shared<Network>(name, batch);
+  int batch = 0, size = 0;
+  check(bool(line >> name >> batch >> size), "bench_jobs: train|infer NETWORK BATCH SIZE");
+  auto network = std::make_shared<Network>(name, batch, size);
   if (train) return {[network] { network->train(); }, double(batch)};
   network->parameters.freeze();
   set_training(network->model, false);
@@ -261,13 +263,20 @@ Job moco_job(std::istringstream& line) {
   return {[step] { step->run(); }, double(batch)};
 }
 
-Job ceiling_job(const BenchWork& work) { return {work.run, work.flop + work.bytes}; }
+Job bench_job(const BenchWork& work) { return {work.run, work.flop + work.bytes}; }
+// At its reference shape.
+Job bench_job(const std::string& kernel) {
+  for (const BenchKernel& k : bench_kernels())
+    if (k.name == kernel) return bench_job(k.f32(k.shapes.front(), Device::cpu));
+  fail(ErrorKind::usage, "bench_jobs: no kernel ", kernel);
+}
 
 Job make_job(const std::string& request) {
   std::istringstream line(request);
   std::string kind;
   line >> kind;
   if (kind == "train" || kind == "infer") return network_job(line, kind == "train");
+  if (kind == "optimizer") return bench_job("sgd_ema");
   if (kind == "gemm") return gemm_job(line, Ours());
   if (kind == "conv") return conv_job(line, Ours());
 #ifdef HAS_ONEDNN
@@ -280,10 +289,10 @@ Job make_job(const std::string& request) {
   if (kind == "views") return views_job(line);
   if (kind == "decode") return decode_job(line);
   if (kind == "moco") return moco_job(line);
-  if (kind == "fma") return ceiling_job(fma_ceiling());
-  if (kind == "stream") return ceiling_job(stream_ceiling());
-  fail(ErrorKind::usage, "bench_jobs: train, infer, gemm, conv, infonce, views, decode, moco, ",
-       "fma or stream, got ", request);
+  if (kind == "fma") return bench_job(fma_ceiling());
+  if (kind == "stream") return bench_job(stream_ceiling());
+  fail(ErrorKind::usage, "bench_jobs: train, infer, optimizer, gemm, conv, infonce, views, decode, ",
+       "moco, fma or stream, got ", request);
 }
 
 double cpu_seconds() {

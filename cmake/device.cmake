@@ -27,20 +27,21 @@ if(CUDA STREQUAL "EMULATED")
   find_package(Boost REQUIRED COMPONENTS context)
   file(GLOB emulator CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/emulator/*.cpp)
   list(FILTER emulator EXCLUDE REGEX "/test_[^/]*$")
-  # The compilers cannot combine -fsanitize=thread with another sanitizer: such a build runs the kernels under that
-  # one and does without the watching of memory.
+  # The compilers cannot combine -fsanitize=thread with address: a build with sanitizers runs the kernels under those and
+  # does without the watching of memory. Arrays in registers are not in that memory: their bounds are checked by
+  # -fsanitize=bounds.
   if(SANITIZE)
     list(FILTER emulator EXCLUDE REGEX "/tsan_calls.cpp$")
     set(watch)
   else()
-    set(watch -fsanitize=thread)
+    set(watch -fsanitize=thread,bounds -fno-sanitize-recover=bounds)
   endif()
   add_library(autodidact_emulator STATIC ${emulator})
   target_include_directories(autodidact_emulator PRIVATE ${PROJECT_SOURCE_DIR}/tests/emulator ${PROJECT_SOURCE_DIR})
   target_compile_definitions(autodidact_emulator PRIVATE SOURCE_DIR="${PROJECT_SOURCE_DIR}" BINARY_DIR="${PROJECT_BINARY_DIR}")
   target_link_libraries(autodidact_emulator PUBLIC Boost::context PRIVATE autodidact_flags)
   if(watch)
-    target_link_options(autodidact_emulator INTERFACE -Wl,--wrap=memcpy,--wrap=memmove,--wrap=memset)
+    target_link_options(autodidact_emulator INTERFACE -Wl,--wrap=memcpy,--wrap=memmove,--wrap=memset -fsanitize=bounds)
   endif()
 
   # Device code: little optimised, so that each access to memory that is written is made, on its own line.

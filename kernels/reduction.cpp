@@ -128,15 +128,6 @@ void run(Cpu, SumRows<T> p) {
 }
 
 template <class T>
-void run(Cpu, SumCols<T> p) {
-  auto body = sum_body<T>();
-  parallel_for(p.rows, std::max<int64_t>(1, kChunk / std::max(p.cols, 1)),
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t r = begin; r < end; ++r) p.y[r] = body(p.x + r * p.cols, p.cols);
-               });
-}
-
-template <class T>
 void run(Cpu, SumAll<T> p) {
   *p.y = Acc<T>(p.scale * sum_all(p.x, p.n, sum_body<T>()));
 }
@@ -144,15 +135,6 @@ void run(Cpu, SumAll<T> p) {
 template <class T>
 void run(Cpu, SumOfSquares<T> p) {
   *p.y = Acc<T>(sum_all(p.x, p.n, sum_of_squares_body<T>()));
-}
-
-template <class T>
-void run(Cpu, SpreadRows<T> p) {
-  parallel_for(p.rows, std::max<int64_t>(1, kChunk / std::max(p.cols, 1)),
-               [=](int64_t begin, int64_t end) {
-                 for (int64_t r = begin; r < end; ++r)
-                   for (int c = 0; c < p.cols; ++c) p.dx[r * p.cols + c] = T(p.dy[c]);
-               });
 }
 
 template <class T>
@@ -166,10 +148,8 @@ void run(Cpu, SpreadCols<T> p) {
 
 #define INSTANCES(T)                       \
   template void run(Cpu, SumRows<T>);      \
-  template void run(Cpu, SumCols<T>);      \
   template void run(Cpu, SumAll<T>);       \
   template void run(Cpu, SumOfSquares<T>); \
-  template void run(Cpu, SpreadRows<T>);   \
   template void run(Cpu, SpreadCols<T>);
 INSTANCES(float)
 INSTANCES(bf16)

@@ -1,5 +1,5 @@
-// Reductions on CUDA. Over rows: columns.h. Over columns: a row of threads for each row. Over
-// everything: one partial a block, then the partials by the same kernel.
+// Reductions on CUDA. Over rows: columns.h. Over everything: one partial a block, then the partials by
+// the same kernel.
 #include "kernels/reduction.h"
 #include "kernels/columns.h"
 
@@ -18,19 +18,6 @@ __global__ void sum_rows_kernel(float* partial, SumRows<T> p, ColumnChunks chunk
   }
   sum_over_y(total, &shared<float>());
   store_partials<N, 1>(partial, total, w, chunks);
-}
-
-template <int N, class T>
-__global__ void sum_cols_kernel(SumCols<T> p) {
-  int64_t r = int64_t(blockIdx.x) * blockDim.y + threadIdx.y;
-  int cols = r < p.rows ? p.cols : 0;
-  float total = 0;
-  for (int c = int(threadIdx.x) * N; c < cols; c += int(blockDim.x) * N) {
-    auto x = load_acc<N>(p.x + r * p.cols + c);
-    for (int j = 0; j < N; ++j) total += x.v[j];
-  }
-  total = row_sum(total, shared<RowMemory<float>>());
-  if (threadIdx.x == 0 && r < p.rows) p.y[r] = total;
 }
 
 // y[block] = scale times the sum of the block's x, or of its squares.
@@ -69,14 +56,6 @@ void sum_in_two_stages(Cuda queue, float* y, const T* x, int64_t n, double scale
 }
 
 template <int N, class T>
-__global__ void spread_rows_kernel(SpreadRows<T> p, ColumnChunks chunks) {
-  ColumnWalk w = column_walk<N>(chunks);
-  if (!w.inside) return;
-  auto dy = load<N>(p.dy + w.col);
-  for (int64_t r = w.first; r < w.end; r += w.step) store_acc<N>(p.dx + r * p.cols + w.col, dy);
-}
-
-template <int N, class T>
 __global__ void spread_cols_kernel(SpreadCols<T> p, ColumnChunks chunks) {
   ColumnWalk w = column_walk<N>(chunks);
   for (int64_t r = w.first; r < w.end; r += w.step)
@@ -100,16 +79,6 @@ void run(Cuda queue, SumRows<T> p) {
 }
 
 template <class T>
-void run(Cuda queue, SumCols<T> p) {
-  if (p.rows == 0) return;
-  choose_pack<kPack<T>>(p.cols % kPack<T> == 0 && aligned(p.x), [&](auto pack) {
-    dim3 block = row_block(p.cols, pack());
-    launch(queue, unsigned(div_up(p.rows, block.y)), block, sizeof(RowMemory<float>),
-           sum_cols_kernel<pack(), T>, p);
-  });
-}
-
-template <class T>
 void run(Cuda queue, SumAll<T> p) {
   sum_in_two_stages<false>(queue, p.y, p.x, p.n, p.scale);
 }
@@ -118,15 +87,6 @@ void run(Cuda queue, SumOfSquares<T> p) {
   sum_in_two_stages<true>(queue, p.y, p.x, p.n, 1);
 }
 
-template <class T>
-void run(Cuda queue, SpreadRows<T> p) {
-  if (p.rows == 0 || p.cols == 0) return;
-  bool packs = p.cols % kPack<T> == 0 && aligned(p.dx, p.dy);
-  choose_pack<kPack<T>>(packs, [&](auto pack) {
-    auto chunks = column_chunks(p.rows, p.cols, 1, pack(), 4 * kMostBlocks);
-    launch(queue, chunks.grid, chunks.block, 0, spread_rows_kernel<pack(), T>, p, chunks);
-  });
-}
 template <class T>
 void run(Cuda queue, SpreadCols<T> p) {
   if (p.rows == 0 || p.cols == 0) return;
@@ -138,10 +98,8 @@ void run(Cuda queue, SpreadCols<T> p) {
 
 #define INSTANCES(T)                        \
   template void run(Cuda, SumRows<T>);      \
-  template void run(Cuda, SumCols<T>);      \
   template void run(Cuda, SumAll<T>);       \
   template void run(Cuda, SumOfSquares<T>); \
-  template void run(Cuda, SpreadRows<T>);   \
   template void run(Cuda, SpreadCols<T>);
 INSTANCES(float)
 INSTANCES(bf16)

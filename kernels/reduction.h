@@ -1,4 +1,4 @@
-// Sums over rows, columns or everything, in an order that does not depend on the thread count.
+// Sums over rows or everything, in an order that does not depend on the thread count.
 // Results are Acc<T>. Sums over rows and over everything need a workspace on CUDA
 // (device_scratch.h): 1 MiB.
 #pragma once
@@ -9,14 +9,6 @@ namespace autodidact {
 // y[c] = sum_r x[r, c]: also the bias gradient.   y: [cols]; x: [rows, cols]
 template <class T>
 struct SumRows {
-  Acc<T>* y;
-  const T* x;
-  int64_t rows;
-  int cols;
-};
-// y[r] = sum_c x[r, c].   y: [rows]; x: [rows, cols]
-template <class T>
-struct SumCols {
   Acc<T>* y;
   const T* x;
   int64_t rows;
@@ -38,14 +30,7 @@ struct SumOfSquares {
   int64_t n;
 };
 
-// The gradients of the first three: dx[r, c] = scale dy[..], dy: [cols], [rows] or [1].
-template <class T>
-struct SpreadRows {
-  T* dx;
-  const Acc<T>* dy;  // [cols]
-  int64_t rows;
-  int cols;
-};
+// A sum's gradient: dx[r, c] = scale dy[r]; of everything with one row.
 template <class T>
 struct SpreadCols {
   T* dx;
@@ -58,25 +43,17 @@ struct SpreadCols {
 template <class T>
 void run(Cpu, SumRows<T>);
 template <class T>
-void run(Cpu, SumCols<T>);
-template <class T>
 void run(Cpu, SumAll<T>);
 template <class T>
 void run(Cpu, SumOfSquares<T>);
-template <class T>
-void run(Cpu, SpreadRows<T>);
 template <class T>
 void run(Cpu, SpreadCols<T>);
 template <class T>
 void run(Cuda, SumRows<T>);
 template <class T>
-void run(Cuda, SumCols<T>);
-template <class T>
 void run(Cuda, SumAll<T>);
 template <class T>
 void run(Cuda, SumOfSquares<T>);
-template <class T>
-void run(Cuda, SpreadRows<T>);
 template <class T>
 void run(Cuda, SpreadCols<T>);
 

@@ -14,20 +14,29 @@ import statistics
 import subprocess
 import sys
 
-GEMM = ["1 1024 1024 1024 0 0", "1 1024 1024 1024 0 1", "1 1024 1024 1024 1 0",
-        "1 16384 768 192 0 1", "1 16384 192 768 0 0", "1 192 768 16384 1 0",
-        "384 65 65 64 0 1", "384 65 64 65 0 0", "1 128 10 512 0 1"]
-CONV = [f"128 {shape} {which}" for shape in
-        ("32 64 64 3 1", "16 128 128 3 1", "8 256 256 3 1", "4 512 512 3 1", "32 64 128 3 2",
-         "32 64 128 1 2", "32 3 64 3 1", "32 16 16 3 1", "16 32 32 3 1", "8 64 64 3 1")
-        for which in ("forward", "data", "weights")]
+# M, N, K of InfoNCE's two products, of a ViT's layers and their gradients, of a head, of a cube, of attention.
+GEMM = ["1 256 65536 128 0 1", "1 256 128 65536 0 0", "1 256 60000 512 0 1", "1 16384 768 192 0 1",
+        "1 16384 192 768 0 0", "1 192 768 16384 1 0", "1 4352 576 192 0 1", "1 500 10 512 0 1",
+        "1 2048 2048 2048 0 0", "768 65 65 64 0 1"]
+# ResNet-18 for 32 pixels: how many layers, and SIZE IN OUT KERNEL STRIDE.
+LAYERS = {"32 3 64 3 1": 1, "32 64 64 3 1": 4, "32 64 128 3 2": 1, "32 64 128 1 2": 1,
+          "16 128 128 3 1": 3, "16 128 256 3 2": 1, "16 128 256 1 2": 1, "8 256 256 3 1": 3,
+          "8 256 512 3 2": 1, "8 256 512 1 2": 1, "4 512 512 3 1": 3}
+PASSES = ("forward", "data", "weights")
+CONV = {f"conv 128 {layer} {which}": count for layer, count in LAYERS.items() for which in PASSES
+        if (layer, which) != ("32 3 64 3 1", "data")}  # nothing asks for the gradient of pictures
+NARROW = [f"conv 128 {layer} {which}" for layer in
+          ("32 16 16 3 1", "16 32 32 3 1", "8 64 64 3 1") for which in PASSES]
 INFONCE = ["65536 128", "60000 512"]
 JOBS = {  # name: (pairs, unit, what one unit of work is divided by, requests)
-    "resnet18-cifar-train": (12, "images/s", 1, ["train resnet18 128"]),
-    "resnet18-cifar-infer": (12, "images/s", 1, ["infer resnet18 128"]),
-    "resnet26-cifar-train": (12, "images/s", 1, ["train resnet26 128"]),
+    "resnet18-cifar-train": (12, "images/s", 1, ["train resnet18 128 32"]),
+    "resnet18-cifar-infer": (12, "images/s", 1, ["infer resnet18 128 32"]),
+    "resnet26-cifar-train": (12, "images/s", 1, ["train resnet26 128 32"]),
+    "resnet50-infer": (8, "images/s", 1, ["infer resnet50 8 224"]),
     "gemm": (5, "GFLOP/s", 1e9, ["gemm " + shape for shape in GEMM]),
-    "conv": (5, "GFLOP/s", 1e9, ["conv " + shape for shape in CONV]),
+    "conv": (3, "GFLOP/s", 1e9, list(CONV)),
+    "conv-narrow": (5, "GFLOP/s", 1e9, NARROW),
+    "optimizer": (12, "GB/s", 1e9, ["optimizer foreach", "optimizer fused"]),
     "infonce": (8, "GFLOP/s", 1e9, ["infonce f32 256 " + shape for shape in INFONCE]),
     "augment-simclr32": (8, "views/s", 1, ["views simclr32"]),
     "augment-moco224": (8, "views/s", 1, ["views moco224"]),
@@ -40,6 +49,11 @@ JOBS = {  # name: (pairs, unit, what one unit of work is divided by, requests)
 # Libraries that choose by the chip are held to the class that AUTODIDACT_ISA=avx2 holds us to.
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "DNNL_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2",
         "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
+
+
+def flop(conv):
+    batch, size, channels_in, channels_out, kernel, stride = map(int, conv.split()[1:7])
+    return 2 * batch * (size // stride) ** 2 * channels_in * channels_out * kernel ** 2
 
 
 class Side:
@@ -77,7 +91,7 @@ def main():
     theirs = Side(sys.executable, str(here / "jobs.py"), "--clock", given.clock,
                   *(["--compile"] if given.compile else []), threads=given.threads, held_to=held_to)
     onednn = None
-    if "onednn" in ours.also and given.job in ("gemm", "conv"):
+    if "onednn" in ours.also and given.job in ("gemm", "conv", "conv-narrow"):
         onednn = Side(given.program, threads=given.threads, held_to=held_to)
 
     def fma_peak():
@@ -89,7 +103,7 @@ def main():
     print(f"{ours.describes}, PyTorch {theirs.describes}, {given.threads} threads, "
           f"{given.clock} clock; ceilings: {fma:.0f} GFLOP/s fused multiply-adds, "
           f"{stream:.1f} GB/s triad", flush=True)
-    ratios, to_onednn, last = [], [], ""
+    ratios, medians, last = [], [], ""  # medians: ours, theirs, oneDNN's
     for request in requests:
         sides = [(ours, request), (theirs, request)]
         if onednn:
@@ -98,30 +112,36 @@ def main():
             side.rate(job, given.clock)
         rates = [[side.rate(job, given.clock) / scale for side, job in sides] for _ in range(pairs)]
         a, b, *c = zip(*rates)
-        ratio = statistics.median(a) / statistics.median(b)
-        ratios.append(ratio)
+        medians.append([statistics.median(side) for side in (a, b, *c)])
+        our, their = medians[-1][:2]
+        ratios.append(our / their)
         share = ""
         if unit == "GFLOP/s":  # of the ceiling measured just before and just after
             before, peaks = peaks, fma_peak()
-            peak = statistics.median(before + peaks)
-            share = f", {100 * statistics.median(a) / peak:.0f} % of the multiply-add ceiling"
+            share = f", {100 * our / statistics.median(before + peaks):.0f} % of the multiply-add ceiling"
+        if unit == "GB/s":
+            share = f", {stream / our:.2f} times a stream of the same bytes"
         spread = sorted(x / y for x, y in zip(a, b))
         clock = "" if given.clock == "wall" else " of CPU time"
-        last = (f"{ratio:.2f} times PyTorch (ours {statistics.median(a):.1f}{share}, theirs "
-                f"{statistics.median(b):.1f} {unit}{clock}; {ours.describes}; {pairs} pairs)")
-        beside = ""
-        if onednn:
-            to_onednn.append(statistics.median(a) / statistics.median(c[0]))
-            beside = f"; {to_onednn[-1]:.2f} times oneDNN ({statistics.median(c[0]):.1f})"
+        last = (f"{ratios[-1]:.2f} times PyTorch (ours {our:.1f}{share}, theirs {their:.1f} {unit}{clock}; "
+                f"{ours.describes}; {pairs} pairs)")
+        beside = f"; {our / medians[-1][2]:.2f} times oneDNN ({medians[-1][2]:.1f})" if onednn else ""
         if len(requests) > 1:
             print(f"{request}: {last}{beside}", flush=True)
         else:
             print(f"single pairs: {spread[0]:.2f} to {spread[-1]:.2f}")
     def mean_of(x):
-        return math.exp(sum(map(math.log, x)) / len(x))
+        return math.exp(statistics.mean(map(math.log, x)))
 
-    if to_onednn:
-        print(f"{given.job}: {mean_of(to_onednn):.2f} times oneDNN (geometric mean)")
+    if onednn:
+        best = [our / max(others) for our, *others in medians]
+        print(f"{given.job}: {mean_of(our / third for our, _, third in medians):.2f} times oneDNN, "
+              f"{mean_of(best):.2f} times the better of both (geometric means; least {min(best):.2f})")
+    if given.job == "conv":  # a training step's time in these layers
+        times = [sum(count * flop(request) / rate for (request, count), rate in zip(CONV.items(), side))
+                 for side in zip(*medians)]
+        print("conv: in sum " + ", ".join(f"{other / times[0]:.2f} times {name}"
+                                          for name, other in zip(("PyTorch", "oneDNN"), times[1:])))
     if len(requests) > 1:
         mean = mean_of(ratios)
         last = (f"{mean:.2f} times PyTorch (geometric mean of {len(requests)} shapes; "

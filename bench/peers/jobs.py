@@ -16,13 +16,15 @@ import networks
 FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
-def network_runs(train, name, batch, compiling):
-    batch = int(batch)
+def network_runs(train, name, batch, size, compiling):
+    batch, size = int(batch), int(size)
+    small = size < 64
     for format_name, layout in FORMATS.items():
         for compiled in (False, True) if compiling else (False,):
             torch.manual_seed(0)
-            net = networks.build(name).to(memory_format=layout).train(train)
-            images = torch.randn(batch, 3, 32, 32).to(memory_format=layout)
+            net = networks.build(name, classes=10 if small else 1000, imagenet_stem=not small)
+            net = net.to(memory_format=layout).train(train)
+            images = torch.randn(batch, 3, size, size).to(memory_format=layout)
             labels = torch.arange(batch) % 10
             optimizer = torch.optim.SGD(net.parameters(), 0.01, momentum=0.9, weight_decay=5e-4,
                                         fused=True)
@@ -69,6 +71,25 @@ def conv_runs(n, size, channels_in, channels_out, kernel, stride, which):
                 torch.ops.aten.convolution_backward(y, x, w, [0], (stride, stride), (pad, pad),
                                                     (1, 1), False, (0, 0), 1, wanted)
         yield format_name, run, flop
+
+
+def optimizer_runs(kind):
+    """SGD with momentum over ResNet-18's tensors, a weight average and the weights' bf16 copy, each an
+    operation over all tensors at once."""
+    weights = list(networks.build("resnet18").parameters())
+    for w in weights:
+        w.grad = torch.randn_like(w)
+    averages = [w.detach().clone() for w in weights]
+    copies = [w.detach().bfloat16() for w in weights]
+    optimizer = torch.optim.SGD(weights, 0.01, momentum=0.9, weight_decay=5e-4, **{kind: True})
+
+    @torch.no_grad()
+    def step():
+        optimizer.step()
+        torch._foreach_lerp_(averages, weights, 0.001)
+        torch._foreach_copy_(copies, weights)
+
+    yield kind, step, (7 * 4 + 2) * sum(w.numel() for w in weights)
 
 
 def infonce_runs(dtype, batch, keys, dim, compiling):
@@ -230,6 +251,8 @@ def runs(request, compiling):
     kind, *rest = request.split()
     if kind in ("train", "infer"):
         yield from network_runs(kind == "train", *rest, compiling)
+    elif kind == "optimizer":
+        yield from optimizer_runs(*rest)
     elif kind == "gemm":
         yield from gemm_runs(*rest)
     elif kind == "conv":
@@ -243,7 +266,8 @@ def runs(request, compiling):
     elif kind == "moco":
         yield from moco_runs(*rest)
     else:
-        sys.exit(f"jobs.py: train, infer, gemm, conv, infonce, views, decode or moco, got {request}")
+        sys.exit("jobs.py: train, infer, optimizer, gemm, conv, infonce, views, decode or moco, "
+                 f"got {request}")
 
 
 def measure(run, least):

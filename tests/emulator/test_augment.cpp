@@ -12,13 +12,15 @@ struct Case {
   bool crop, flip;
   Rotation rotation;
 };
-const Case kCases[] = {{3, 8, 8, 3, 0, 8, false, false, Rotation::none},
-                       {9, 8, 8, 3, 2, 8, true, true, Rotation::random},
-                       {4, 9, 7, 1, 3, 6, true, true, Rotation::all},
-                       {1, 1, 1, 4, 0, 1, true, true, Rotation::random},
-                       {3, 19, 19, 3, 4, 19, true, true, Rotation::all},
-                       {2, 11, 13, 3, 0, 8, false, true, Rotation::none},
-                       {0, 8, 8, 3, 0, 8, false, false, Rotation::all}};
+const Case kCases[] = {
+    {3, 8, 8, 3, 0, 8, false, false, Rotation::none},
+    {9, 8, 8, 3, 2, 8, true, true, Rotation::random},
+    {4, 9, 7, 1, 3, 6, true, true, Rotation::all},
+    {1, 1, 1, 4, 0, 1, true, true, Rotation::random},
+    {3, 19, 19, 3, 4, 19, true, true, Rotation::all},
+    {2, 11, 13, 3, 0, 8, false, true, Rotation::none},
+    {2, 32, 32, 3, 4, 32, true, true, Rotation::random},  // several packs a thread
+    {0, 8, 8, 3, 0, 8, false, false, Rotation::all}};
 
 }  // namespace
 
