@@ -4,7 +4,7 @@
 // direct sum) or bytes.
 //   train NETWORK BATCH SIZE | infer ..              f32, SGD with momentum; from 64 pixels on with
 //                                                    ImageNet's stem and classes
-//   optimizer foreach|fused                          PyTorch's kinds; ours is one: SGD, average, bf16
+//   optimizer foreach|fused                          PyTorch's kinds; ours: SGD, average, bf16
 //   gemm BATCH M N K TRANSPOSE_A TRANSPOSE_B | conv N SIZE IN OUT KERNEL STRIDE PASS
 //   infonce TYPE BATCH KEYS DIM                      forward and dq, f32 or bf16, rows of length 1
 //   views simclr32|moco224                           random views of uint8 pictures, in views
@@ -291,7 +291,8 @@ Job make_job(const std::string& request) {
   if (kind == "moco") return moco_job(line);
   if (kind == "fma") return bench_job(fma_ceiling());
   if (kind == "stream") return bench_job(stream_ceiling());
-  fail(ErrorKind::usage, "bench_jobs: train, infer, optimizer, gemm, conv, infonce, views, decode, ",
+  fail(ErrorKind::usage,
+       "bench_jobs: train, infer, optimizer, gemm, conv, infonce, views, decode, ",
        "moco, fma or stream, got ", request);
 }
 

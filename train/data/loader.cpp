@@ -111,8 +111,7 @@ struct Loader::State {
     if (!order || order_epoch != epoch) {
       order_epoch = epoch;
       auto o = std::make_shared<std::vector<int64_t>>();
-      if (options.shuffle)
-        *o = data->order(options.seed, uint32_t(epoch));
+      if (options.shuffle) *o = data->order(options.seed, uint32_t(epoch));
       else
         for (int64_t i = 0; i < data->size(); ++i) o->push_back(i);
       order = o;
