@@ -134,7 +134,8 @@ TEST_CASE("a JPEG may be decoded smaller and without its ends, never below what 
 }
 
 TEST_CASE("the central square of a JPEG is the same without its ends") {
-  for (auto [height, width] : {std::pair(75, 300), {300, 75}, {131, 200}, {200, 131}, {90, 91}})
+  for (const auto& size : {std::pair(75, 300), {300, 75}, {131, 200}, {200, 131}, {90, 91}}) {
+    const int height = size.first, width = size.second;
     for (JpegForm form : {JpegForm{},
                           {.components = 1},
                           {.components = 4},
@@ -155,6 +156,7 @@ TEST_CASE("the central square of a JPEG is the same without its ends") {
       // What is damaged beyond the square is damaged.
       CHECK_THROWS_AS(decode_image(cut(file, file.size() - 40), "a.jpg", {}, 60), Error);
     }
+  }
 }
 
 TEST_CASE("a PNG that we write is the picture") {
