@@ -178,7 +178,7 @@ __global__ void render_views_kernel(RenderViews<T> p, float* memory, int64_t num
     if (d.sigma > 0) blur(m, p.size, d.sigma, p.blur_window);
     __syncthreads();  // the numbers of a pixel lie side by side in the view
     write_view<N>(p.y + int64_t(view) * 3 * n, m, p, d.solarize);
-    __syncthreads();  // the next view takes the planes
+    // The next view writes planes after two barriers more.
   }
 }
 
