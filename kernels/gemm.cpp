@@ -1,7 +1,9 @@
-// GEMM: C is cut into blocks of kBlockRows x kBlockColumns, one chunk of work each; a block packs
-// its columns of B, kBlockK at a time (a panel stays in L1, the block in L2), and reads A where it
-// lies (staged to widen, to transpose, and where its rows would all fall on the same cache sets). A
-// product with few blocks and a long k is split along k too, the parts added in order.
+// GEMM: C is cut into blocks of rows and columns, one chunk of work each; a block packs its columns
+// of B, kBlockK at a time (a panel streams from L2, where the block lies), and reads A where it
+// lies (staged to widen, to transpose, and where its rows would all fall on the same cache sets).
+// What is copied is used once for each row or column of the block: blocks are as large as L2
+// allows, and as small as it takes to have chunks for all threads. A product with few blocks and a
+// long k is split along k too, the parts added in order.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/gemm.cpp"
 #include <hwy/foreach_target.h>
@@ -14,23 +16,29 @@
 #define AUTODIDACT_KERNELS_GEMM_ONCE
 namespace autodidact {
 namespace {
-constexpr int kBlockRows = 192, kBlockColumns = 256, kBlockK = 256;
+constexpr int kBlockK = 256;
 constexpr int kAliasedPitch = 1024;  // floats: 4 KiB, the reach of the sets of L1
 constexpr int kPackRows = 8;         // of B at a time, so that its rows are read to their end
-// Splitting k: aim at this many chunks, each of at least kSplitK.
-constexpr int kChunksWanted = 16, kSplitK = 512;
+// Aim at this many chunks: of k, each of at least kSplitK; of rows, each of at least kLeastRows.
+constexpr int kChunksWanted = 16, kSplitK = 512, kLeastRows = 64;
 
-int ceil_div(int a, int b) { return (a + b - 1) / b; }
+int ceil_div(int64_t a, int64_t b) { return int((a + b - 1) / b); }
 
+// How the work is cut: by the sizes alone.
 struct GemmBlocks {
-  int rows, columns, splits;  // how many of each
+  int rows, columns, splits;      // how many of each
+  int block_rows, block_columns;  // their sizes
   template <class G>
-  explicit GemmBlocks(const G& g)
-      : rows(ceil_div(g.m, kBlockRows)), columns(ceil_div(g.n, kBlockColumns)) {
-    int64_t blocks = int64_t(rows) * columns * g.batch;
-    splits = blocks >= kChunksWanted / 2 || g.beta != 0
-                 ? 1
-                 : std::max(1, std::min(ceil_div(kChunksWanted, int(blocks)), g.k / kSplitK));
+  GemmBlocks(const G& g, int most_rows, int most_columns)
+      : rows(ceil_div(g.m, most_rows)),
+        columns(ceil_div(g.n, most_columns)),
+        splits(1),
+        block_columns(most_columns) {
+    const int64_t of_row = int64_t(columns) * g.batch, blocks = of_row * rows;
+    if (blocks < kChunksWanted / 2 && g.beta == 0)
+      splits = std::max(1, std::min(ceil_div(kChunksWanted, blocks), g.k / kSplitK));
+    rows = std::max(rows, std::min(ceil_div(kChunksWanted, of_row * splits), g.m / kLeastRows));
+    block_rows = ceil_div(g.m, rows);
   }
 };
 }  // namespace
@@ -39,6 +47,10 @@ struct GemmBlocks {
 
 HWY_BEFORE_NAMESPACE();
 namespace autodidact::HWY_NAMESPACE {
+
+// The packed block of B, a staged one of A and the sums over blocks of k lie in L2: 2 MiB where
+// there is AVX-512, 512 KiB elsewhere.
+inline constexpr int kMostRows = kLanes == 16 ? 512 : 192, kMostColumns = kLanes == 16 ? 512 : 256;
 
 // One block of C: rows [m0, m1), columns [n0, n1), over k in [k0, k1). Pointers in g are those of
 // the batch element.
@@ -102,19 +114,20 @@ void gemm_block(const Gemm<T, Out>& g, int m0, int m1, int n0, int n1, int k0, i
 
 template <class T, class Out>
 void gemm(const Gemm<T, Out>& g) {
-  const GemmBlocks blocks(g);
+  const GemmBlocks blocks(g, kMostRows, kMostColumns);
   if (blocks.splits == 1) {
     parallel_for(int64_t(g.batch) * blocks.rows * blocks.columns, 1,
                  [&](int64_t chunk, int64_t) HWY_ATTR {
                    int64_t column = chunk % blocks.columns, row = chunk / blocks.columns;
                    int64_t element = row / blocks.rows;
-                   int m0 = int(row % blocks.rows) * kBlockRows, n0 = int(column) * kBlockColumns;
+                   int m0 = int(row % blocks.rows) * blocks.block_rows;
+                   int n0 = int(column) * blocks.block_columns;
                    Gemm<T, Out> one = g;
                    one.a += element * g.stride_a;
                    one.b += element * g.stride_b;
                    one.c += element * g.stride_c;
-                   gemm_block(one, m0, std::min(m0 + kBlockRows, g.m), n0,
-                              std::min(n0 + kBlockColumns, g.n), 0, g.k);
+                   gemm_block(one, m0, std::min(m0 + blocks.block_rows, g.m), n0,
+                              std::min(n0 + blocks.block_columns, g.n), 0, g.k);
                  });
     return;
   }
@@ -126,7 +139,7 @@ void gemm(const Gemm<T, Out>& g) {
                  int64_t column = chunk % blocks.columns, rest = chunk / blocks.columns;
                  int64_t row = rest % blocks.rows, part = rest / blocks.rows;
                  int64_t split = part % blocks.splits, element = part / blocks.splits;
-                 int m0 = int(row) * kBlockRows, n0 = int(column) * kBlockColumns;
+                 int m0 = int(row) * blocks.block_rows, n0 = int(column) * blocks.block_columns;
                  Gemm<T, float> one{.c = parts.data() + part * size,
                                     .a = g.a + element * g.stride_a,
                                     .b = g.b + element * g.stride_b,
@@ -139,8 +152,9 @@ void gemm(const Gemm<T, Out>& g) {
                                     .transpose_a = g.transpose_a,
                                     .transpose_b = g.transpose_b,
                                     .alpha = g.alpha};
-                 gemm_block(one, m0, std::min(m0 + kBlockRows, g.m), n0,
-                            std::min(n0 + kBlockColumns, g.n), int(g.k * split / blocks.splits),
+                 gemm_block(one, m0, std::min(m0 + blocks.block_rows, g.m), n0,
+                            std::min(n0 + blocks.block_columns, g.n),
+                            int(g.k * split / blocks.splits),
                             int(g.k * (split + 1) / blocks.splits));
                });
   parallel_for(int64_t(g.batch) * g.m, 16, [&](int64_t begin, int64_t end) HWY_ATTR {

@@ -80,6 +80,13 @@ void multiply_rows(const RowsTile<Out>& t) {
     for (int v = 0; v < V; ++v)
       sum[r][v] = t.first ? hn::Zero(F32()) : hn::Load(F32(), t.partial + (r * V + v) * kLanes);
 
+  // C's lines are on their way while the products are made: a store that waits for its line holds
+  // up all that follow.
+  if (t.last)
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r)
+      for (int c = 0; c < V * kLanes; c += 64 / int(sizeof(Out))) __builtin_prefetch(t.c[r] + c, 1);
+
   const float* a[R];
   for (int r = 0; r < R; ++r) a[r] = t.a[r];
   const float* b = t.b;
@@ -226,16 +233,18 @@ HWY_INLINE Vec8 load8(const bf16* p) {
   return hn::BitCast(F32x8(), hn::ShiftLeft<16>(u));
 }
 
-// target[j * target_pitch + i] = scale * source[i * source_pitch + j], i, j < 8.
+// target[j * target_pitch + i] = scale * source[i * source_pitch + j], i, j < 8; zero from i = rows
+// on.
 template <class T>
 HWY_INLINE void transpose8(float* target, int64_t target_pitch, const T* source,
-                           int64_t source_pitch, float scale) {
+                           int64_t source_pitch, float scale, int rows = 8) {
   const F32x8 d;
   const hn::CappedTag<double, 4> pairs;
   auto wide = [&](Vec8 v) HWY_ATTR { return hn::BitCast(pairs, v); };
   auto narrow = [&](hn::Vec<decltype(pairs)> v) HWY_ATTR { return hn::BitCast(d, v); };
   Vec8 r[8], t[8];
-  for (int i = 0; i < 8; ++i) r[i] = hn::Mul(load8(source + i * source_pitch), hn::Set(d, scale));
+  for (int i = 0; i < 8; ++i)
+    r[i] = i < rows ? hn::Mul(load8(source + i * source_pitch), hn::Set(d, scale)) : hn::Zero(d);
   for (int i = 0; i < 8; i += 2) {
     t[i] = hn::InterleaveLower(d, r[i], r[i + 1]);
     t[i + 1] = hn::InterleaveUpper(d, r[i], r[i + 1]);
@@ -276,25 +285,34 @@ HWY_INLINE void widen(float* target, const T* source, int n) {
   for (; i < n; ++i) target[i] = float(source[i]);
 }
 
-// One panel [k][vectors * kLanes] of scale * B. B lies [k][columns] or, transposed, [columns][k].
+// One panel [k][vectors * kLanes] of scale * B, zero beyond its columns. B lies [k][columns] or,
+// transposed, [columns][k].
 template <class T>
 void pack_panel(float* panel, const T* b, int64_t pitch, bool transposed, int k, int columns,
                 int vectors, float scale) {
   const int width = vectors * kLanes;
-  if (transposed) {
-    transpose(panel, width, b, pitch, columns, k, scale);
-  } else {
-    for (int i = 0; i < k; ++i) {
-      float* row = panel + int64_t(i) * width;
-      int j = 0;
-      for (; j + kLanes <= columns; j += kLanes)
-        hn::Store(hn::Mul(load(b + i * pitch + j), hn::Set(F32(), scale)), F32(), row + j);
-      for (; j < columns; ++j) row[j] = scale * float(b[i * pitch + j]);
+  if (!transposed) {
+    for (int i = 0; i < k; ++i)
+      for (int j = 0; j < width; j += kLanes) {
+        const T* from = b + i * pitch + std::min(j, columns);
+        Vec row = j + kLanes <= columns ? load(from) : load_n(from, std::max(0, columns - j));
+        hn::Store(hn::Mul(row, hn::Set(F32(), scale)), F32(), panel + int64_t(i) * width + j);
+      }
+    return;
+  }
+  for (int j = 0; j < width; j += 8) {
+    const int rows = std::clamp(columns - j, 0, 8);
+    const T* from = b + (rows > 0 ? j : 0) * pitch;
+    for (int i = 0; i < k; i += 8) {
+      if (i + 8 <= k) {
+        transpose8(panel + int64_t(i) * width + j, width, from + i, pitch, scale, rows);
+        continue;
+      }
+      for (int s = i; s < k; ++s)
+        for (int c = 0; c < 8; ++c)
+          panel[int64_t(s) * width + j + c] = c < rows ? scale * float(from[c * pitch + s]) : 0.0f;
     }
   }
-  if (columns < width)
-    for (int i = 0; i < k; ++i)
-      std::fill(panel + int64_t(i) * width + columns, panel + int64_t(i + 1) * width, 0.0f);
 }
 
 }  // namespace autodidact::HWY_NAMESPACE

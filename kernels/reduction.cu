@@ -1,5 +1,5 @@
-// Reductions on CUDA. Over rows: columns.h. Over everything: one partial a block, then the partials by
-// the same kernel.
+// Reductions on CUDA. Over rows: columns.h. Over everything: one partial a block, then the partials
+// by the same kernel.
 #include "kernels/reduction.h"
 #include "kernels/columns.h"
 
