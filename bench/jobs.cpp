@@ -10,6 +10,8 @@
 //   conv N SIZE IN OUT KERNEL STRIDE PASS
 //   infonce TYPE BATCH KEYS DIM            forward and dq, f32 or bf16, rows of length 1
 //   views simclr32|moco224                 random views of uint8 pictures, in views
+//   decode HEIGHT WIDTH SIDE               JPEG files to central squares, in pictures
+//   moco BATCH KEYS DIM                    a step of CIFAR's ResNet-18, its views too
 //   fma, or stream                         the machine's ceilings
 //   onednn gemm .., or onednn conv ..      the same by oneDNN, where it is built in
 #include <sys/resource.h>
@@ -27,6 +29,8 @@
 #include "kernels/parallel.h"
 #include "kernels/view.h"
 #include "models/encoder.h"
+#include "train/data/image_file.h"
+#include "train/method.h"
 #ifdef HAS_ONEDNN
 #include "bench/peers/onednn.h"
 #endif
@@ -202,6 +206,68 @@ Job views_job(std::istringstream& line) {
   return {run_views, double(views)};
 }
 
+// Smooth with some noise, as a photograph; every seed another one.
+Image photograph(int height, int width, uint64_t seed) {
+  Image image{height, width, std::vector<uint8_t>(size_t(height) * size_t(width) * 3)};
+  for (size_t i = 0; i < image.rgb.size(); ++i)
+    image.rgb[i] = uint8_t(118 + 100 * std::sin(double(i) * 0.01 + double(seed)) +
+                           double(philox(seed, i, 1).v[0] % 20));
+  return image;
+}
+
+Job decode_job(std::istringstream& line) {
+  int height, width, side;
+  check(bool(line >> height >> width >> side), "bench_jobs: decode HEIGHT WIDTH SIDE");
+  constexpr int kFiles = 16, kQuality = 90;
+  std::vector<std::vector<uint8_t>> files;
+  for (int i = 0; i < kFiles; ++i)
+    files.push_back(encode_jpeg(photograph(height, width, uint64_t(i)), kQuality));
+  std::vector<uint8_t> square(size_t(side) * size_t(side) * 3);
+  return {[files, square, side]() mutable {
+            for (auto& file : files) {
+              Image image = decode_image(file, "photograph.jpg", {}, side);
+              resize(square.data(), side, side, image, central_square(image));
+            }
+          },
+          kFiles};
+}
+
+struct MocoStep {
+  Recipe recipe{"moco-cifar10"};
+  std::unique_ptr<Method> method;
+  Parameters parameters;
+  std::unique_ptr<Optimizer> optimizer;
+  Batch batch;
+
+  MocoStep(int count, int keys, int dim) {
+    recipe.set("queue_size", int64_t(keys)), recipe.set("dim", int64_t(dim));
+    constexpr int kSide = 32, kSeed = 1;
+    method = make_method("moco", recipe, {kSide, {}, kSeed, count}, Dtype::f32);
+    parameters = Parameters(*method);
+    optimizer = std::make_unique<Optimizer>(parameters, OptimizerOptions{.weight_decay = 5e-4f});
+    method->begin({parameters, *optimizer, count, [](const std::string&) {}});
+    batch.count = count, batch.side = kSide, batch.labels.assign(size_t(count), -1);
+    for (int i = 0; i < count; ++i) {
+      const Image image = photograph(kSide, kSide, uint64_t(i));
+      batch.images.insert(batch.images.end(), image.rgb.begin(), image.rgb.end());
+      batch.samples.push_back(i);
+    }
+  }
+  void run() {
+    Metrics metrics;
+    backward(method->loss(batch, metrics));
+    optimizer->update(0.06);
+    ++batch.epoch;  // other views
+  }
+};
+
+Job moco_job(std::istringstream& line) {
+  int batch, keys, dim;
+  check(bool(line >> batch >> keys >> dim), "bench_jobs: moco BATCH KEYS DIM");
+  auto step = std::make_shared<MocoStep>(batch, keys, dim);
+  return {[step] { step->run(); }, double(batch)};
+}
+
 Job bench_job(const BenchWork& work) { return {work.run, work.flop + work.bytes}; }
 // At its reference shape.
 Job bench_job(const std::string& kernel) {
@@ -226,12 +292,13 @@ Job make_job(const std::string& request) {
 #endif
   if (kind == "infonce") return infonce_job(line);
   if (kind == "views") return views_job(line);
+  if (kind == "decode") return decode_job(line);
+  if (kind == "moco") return moco_job(line);
   if (kind == "fma") return bench_job(fma_ceiling());
   if (kind == "stream") return bench_job(stream_ceiling());
-  fail(
-      ErrorKind::usage,
-      "bench_jobs: train, adapt, infer, optimizer, gemm, conv, infonce, views, fma or stream, got ",
-      request);
+  fail(ErrorKind::usage,
+       "bench_jobs: train, adapt, infer, optimizer, gemm, conv, infonce, views, decode, ",
+       "moco, fma or stream, got ", request);
 }
 
 double cpu_seconds() {

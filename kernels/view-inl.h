@@ -2,6 +2,8 @@
 // on purpose: view.cpp reads this file once for each CPU class and once for the plain body. Nothing
 // is contracted or reordered, so that all classes of one type give the same bytes.
 
+#include "kernels/view_pixel-inl.h"
+
 // Where the outputs of one axis come from: out[i] = sum_t weight[i taps + t] in[first[i] + t].
 template <class A>
 struct AxisTaps {
@@ -10,42 +12,12 @@ struct AxisTaps {
   int taps;
 };
 
-// How many inputs reach one output at most.
-inline int most_taps(int length, int size, bool cubic) {
-  const double scale = double(length) / size, reach = (cubic ? 2 : 1) * (scale > 1 ? scale : 1);
-  const int taps = int(2 * reach) + 2;
-  return taps < length ? taps : length;
-}
-
-template <class A>
-inline A resampling_weight(A x, bool cubic) {
-  x = x < 0 ? -x : x;
-  if (!cubic) return x < 1 ? 1 - x : 0;
-  constexpr A a = A(-0.5);
-  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
-  return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0;
-}
-
 template <class A>
 AxisTaps<A> axis_taps(A* weight, int* first, int length, int size, bool cubic) {
   const int taps = most_taps(length, size, cubic);
-  const A scale = A(length) / A(size), stretch = scale > 1 ? scale : 1;
-  const A reach = (cubic ? 2 : 1) * stretch;
-  for (int i = 0; i < size; ++i, weight += taps) {
-    const A centre = (A(i) + A(0.5)) * scale;
-    int begin = int(centre - reach + A(0.5)), end = int(centre + reach + A(0.5));
-    begin = centre - reach + A(0.5) < 0 ? 0 : begin, end = end < length ? end : length;
-    begin = begin < length - taps ? begin : length - taps;
-    A total = 0;
-    for (int t = 0; t < taps; ++t) {
-      const A at = (A(begin + t) - centre + A(0.5)) / stretch;
-      weight[t] = begin + t < end ? resampling_weight(at, cubic) : 0;
-      total += weight[t];
-    }
-    for (int t = 0; t < taps; ++t) weight[t] /= total;
-    first[i] = begin;
-  }
-  return {weight - int64_t(size) * taps, first, taps};
+  for (int i = 0; i < size; ++i)
+    first[i] = output_taps(weight + int64_t(i) * taps, i, taps, length, size, cubic);
+  return {weight, first, taps};
 }
 
 // planes: [3, size, size], of [0, 1]. Rows first: they are contiguous in the picture.
@@ -83,16 +55,6 @@ void resample_crop(A* planes, const uint8_t* image, int image_width, const ViewD
   }
 }
 
-template <class A>
-inline A clamped(A v) {
-  v = v > 0 ? v : 0;
-  return v < 1 ? v : 1;
-}
-template <class A>
-inline A grey_of(A r, A g, A b) {
-  return A(0.299) * r + A(0.587) * g + A(0.114) * b;
-}
-
 // v = clamp(factor v + (1 - factor) other), other: grey of the pixel, or one number for all.
 template <class A>
 void change_brightness(A* v, int64_t n, A factor) {
@@ -123,37 +85,11 @@ void change_saturation(A* v, int64_t n, A factor) {
   }
 }
 
-// The colour circle in sixths: red 0, green 2, blue 4. With v the largest and c the range of the
-// three, a channel at k sixths behind its opposite is v - c max(0, min(k, 4 - k, 1)).
-template <class A>
-inline A channel_of(A v, A c, A k) {
-  k = k >= 12 ? k - 12 : k;
-  k = k >= 6 ? k - 6 : k;
-  A m = k < 4 - k ? k : 4 - k;
-  m = m < 1 ? m : 1;
-  return v - c * (m > 0 ? m : 0);
-}
 template <class A>
 void change_hue(A* v, int64_t n, A turns) {
   A *r = v, *g = v + n, *b = v + 2 * n;
-  const A shift = 6 * (turns < 0 ? turns + 1 : turns);  // [0, 6)
-  for (int64_t i = 0; i < n; ++i) {
-    const A R = r[i], G = g[i], B = b[i];
-    const A most = R > G ? (R > B ? R : B) : (G > B ? G : B);
-    const A least = R < G ? (R < B ? R : B) : (G < B ? G : B);
-    const A range = most - least, divisor = range > 0 ? range : 1;
-    const A sixths = (most == R   ? G - B
-                      : most == G ? B - R
-                                  : R - G) /
-                         divisor +
-                     (most == R   ? A(0)
-                      : most == G ? A(2)
-                                  : A(4));  // [-1, 5]
-    const A h = sixths + shift;             // [-1, 11)
-    r[i] = channel_of(most, range, h + 5);
-    g[i] = channel_of(most, range, h + 3);
-    b[i] = channel_of(most, range, h + 1);
-  }
+  const A shift = hue_shift(turns);
+  for (int64_t i = 0; i < n; ++i) turn_hue(r[i], g[i], b[i], shift);
 }
 
 template <class A>
@@ -177,9 +113,8 @@ void blur_plane(A* plane, int size, A sigma, int window) {
     total += weight[t] = A(std::exp(double(A(-0.5) * x * x)));
   }
   for (int t = 0; t < window; ++t) weight[t] /= total;
-  auto reflected = [size](int i) { return i < 0 ? -i : i >= size ? 2 * (size - 1) - i : i; };
   for (int i = 0; i < size; ++i) {
-    for (int k = 0; k < wide; ++k) line[k] = plane[i * size + reflected(k - reach)];
+    for (int k = 0; k < wide; ++k) line[k] = plane[i * size + reflected(k - reach, size)];
     A *to = copy.data() + i * size, *from = line.data();
     for (int j = 0; j < size; ++j) to[j] = 0;
     for (int t = 0; t < window; ++t) {
@@ -191,7 +126,7 @@ void blur_plane(A* plane, int size, A sigma, int window) {
     A* to = plane + i * size;
     for (int j = 0; j < size; ++j) to[j] = 0;
     for (int t = 0; t < window; ++t) {
-      const A* from = copy.data() + reflected(i + t - reach) * size;
+      const A* from = copy.data() + reflected(i + t - reach, size) * size;
       const A w = weight[t];
       for (int j = 0; j < size; ++j) to[j] += w * from[j];
     }

@@ -124,5 +124,9 @@ struct RenderViews {
 
 template <class T>
 void run(Cpu, RenderViews<T>);  // T: float, bf16, double
+// Working memory: 12 size (2 size + width) bytes and a little for each block, of which there are as
+// many as the workspace has room for, at most one a view.
+template <class T>
+void run(Cuda, RenderViews<T>);
 
 }  // namespace autodidact

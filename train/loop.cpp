@@ -194,7 +194,7 @@ class Loop {
     if (!t.test) return;
     Frozen frozen(t.parameters);
     set_training(t.method, false);
-    t.method.keep_pictures(t.test, step_ / per_epoch_, t.run.file("reconstructions"));
+    t.method.keep_pictures(t.test, step_ / per_epoch_, t.run.path());
     enter_training(t);
   }
 

@@ -80,7 +80,7 @@ Tensor MaskedTraining::logits(const Tensor&) const {
 
 void MaskedTraining::keep_pictures(const DatasetPtr& pictures, int64_t epoch,
                                    const std::string& folder) {
-  keep_reconstruction(*this, pictures, epoch, seed_, dtype_, folder);
+  keep_reconstruction(*this, pictures, epoch, seed_, dtype_, folder + "/reconstructions");
 }
 
 std::unique_ptr<Method> make_mae(Recipe& recipe, const DataFacts& data, Dtype dtype) {

@@ -18,9 +18,9 @@ namespace {
 
 constexpr const char* kLock = ".lock";
 constexpr const char* kPictureNames = ".names";  // in pictures/: what was drawn here, a line each
-constexpr const char* kOwnFiles[] = {"config.toml",      "metrics.jsonl", "log.txt",
-                                     "environment.json", "bad_files.txt", "summary.txt",
-                                     "summary.json"};
+constexpr const char* kOwnFiles[] = {"config.toml",      "metrics.jsonl",   "log.txt",
+                                     "environment.json", "bad_files.txt",   "summary.txt",
+                                     "summary.json",     "similarities.png"};
 
 bool is_empty_but_for_lock(const fs::path& path) {
   std::error_code none;

@@ -7,8 +7,10 @@
 //   checkpoints/        step-*.safetensors, last
 //   pictures/           PNG; .names lists those that were drawn by a run
 //   reconstructions/    epoch-*.safetensors, what a masked autoencoder rebuilt
-//   (train/reconstruct.h) summary.{txt,json}  of the demo .lock               held (flock) while a
-//   process works here; says which
+//                       (train/reconstruct.h)
+//   similarities.png    how alike views are to a contrastive method (train/contrastive)
+//   summary.{txt,json}  of the demo
+//   .lock               held (flock) while a process works here; says which
 #pragma once
 #include <string>
 #include "train/checkpoint.h"

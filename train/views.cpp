@@ -48,21 +48,25 @@ Tensor render_views(const Batch& batch, const std::vector<ViewOf>& rows, const V
     draws.push_back(draw_view(key, options.ranges, batch.side, batch.side));
     draws.back().image = row.picture;
   }
-  Tensor x = empty({int(rows.size()), size, size, 3}, dtype);
-  auto render = [&]<class T>(T) {
+  static_assert(std::is_trivially_copyable_v<ViewDraw>);
+  Tensor x = empty({int(rows.size()), size, size, 3}, dtype, device);
+  Tensor pictures =
+      from_host({batch.count, batch.side, batch.side, 3}, batch.images.data(), device);
+  Tensor drawn = from_host({int(draws.size() * sizeof(ViewDraw))},
+                           reinterpret_cast<const uint8_t*>(draws.data()), device);
+  dispatch(x, [&]<class T>(auto queue, T) {
     RenderViews<T> p{};
-    p.y = ptr<T>(x), p.images = batch.images.data(), p.draws = draws.data();
+    p.y = ptr<T>(x), p.images = ptr<const uint8_t>(pictures);
+    p.draws = reinterpret_cast<const ViewDraw*>(ptr<const uint8_t>(drawn));
     p.views = int(rows.size()), p.height = p.width = batch.side, p.size = size;
     p.cubic = options.cubic;
     // As SimCLR's: odd; reflection needs it within twice the picture.
     p.blur_window = std::min(int(options.blur_kernel * size) | 1, 2 * size - 1);
     std::copy_n(options.normalization.mean.begin(), 3, p.mean);
     std::copy_n(options.normalization.std.begin(), 3, p.std);
-    run(Cpu{}, p);
-  };
-  if (dtype == Dtype::bf16) render(bf16{});
-  else render(float{});
-  return to_device(x, device);
+    run(queue, p);
+  });
+  return x;
 }
 
 std::vector<ViewOf> views_in_order(int count, uint32_t view) {

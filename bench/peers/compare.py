@@ -41,6 +41,8 @@ JOBS = {  # name: (pairs, unit, what one unit of work is divided by, requests)
     "infonce": (8, "GFLOP/s", 1e9, ["infonce f32 256 " + shape for shape in INFONCE]),
     "augment-simclr32": (8, "views/s", 1, ["views simclr32"]),
     "augment-moco224": (8, "views/s", 1, ["views moco224"]),
+    "decode": (8, "pictures/s", 1, ["decode 375 500 224"]),
+    "moco-step": (4, "pictures/s", 1, ["moco 256 65536 128"]),
     "infonce-bf16": (3, "GFLOP/s", 1e9, ["infonce bf16 256 " + shape for shape in INFONCE]),
 }
 

@@ -167,6 +167,88 @@ def views_runs(kind):
     yield "v2 tensors", lambda: [of_tensor(p) for p in tensors], views
 
 
+def photograph(height, width, seed):
+    """PIL: that of jobs.cpp, but for its noise."""
+    from torchvision.transforms.functional import to_pil_image
+    values = torch.arange(height * width * 3).reshape(height, width, 3).double()
+    wave = 118 + 100 * torch.sin(values * 0.01 + seed) + torch.randint(20, values.shape)
+    return to_pil_image(wave.to(torch.uint8).permute(2, 0, 1).contiguous())
+
+
+def decode_runs(height, width, side):
+    """torchvision: resize, then the central square, as its transforms for judging; or the square
+    first, which is less to resize."""
+    import io
+    import PIL.Image
+    import torchvision
+    from torchvision.transforms import v2
+    height, width, side = int(height), int(width), int(side)
+    files = []
+    for i in range(16):
+        buffer = io.BytesIO()
+        photograph(height, width, i).save(buffer, "JPEG", quality=90)
+        files.append(buffer.getvalue())
+    tensors = [torch.frombuffer(bytearray(f), dtype=torch.uint8) for f in files]
+    whole_first = v2.Compose([v2.Resize(side, antialias=True), v2.CenterCrop(side)])
+    square_first = v2.Compose([v2.CenterCrop(min(height, width)), v2.Resize(side, antialias=True)])
+    for name, steps in (("resized, then cut", whole_first), ("cut, then resized", square_first)):
+        def of_pil(steps=steps):
+            for f in files:
+                steps(PIL.Image.open(io.BytesIO(f)).convert("RGB"))
+
+        def of_tensor(steps=steps):
+            for t in tensors:
+                steps(torchvision.io.decode_jpeg(t))
+
+        yield f"PIL, {name}", of_pil, len(files)
+        yield f"decode_jpeg, {name}", of_tensor, len(files)
+
+
+def moco_runs(batch, keys, dim):
+    """MoCo's step as its authors' CIFAR-10 notebook writes it, with plain BatchNorm, which is
+    faster than the notebook's split one; the views by torchvision in as many threads as PyTorch
+    has."""
+    import concurrent.futures
+    import copy
+    from torchvision import transforms
+    batch, keys, dim, m, t = int(batch), int(keys), int(dim), 0.99, 0.1
+    pictures = [photograph(32, 32, i) for i in range(batch)]
+    view = transforms.Compose([
+        transforms.RandomResizedCrop(32, antialias=True), transforms.RandomHorizontalFlip(),
+        transforms.RandomApply([transforms.ColorJitter(0.4, 0.4, 0.4, 0.1)], 0.8),
+        transforms.RandomGrayscale(0.2), transforms.ToTensor(),
+        transforms.Normalize((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))])
+    pool = concurrent.futures.ThreadPoolExecutor(torch.get_num_threads())
+    unit = torch.nn.functional.normalize
+    for format_name, layout in FORMATS.items():
+        torch.manual_seed(0)
+        query = networks.resnet(18, 64, False, dim).to(memory_format=layout).train()
+        key = copy.deepcopy(query).requires_grad_(False)
+        optimizer = torch.optim.SGD(query.parameters(), 0.06, momentum=0.9, weight_decay=5e-4,
+                                    fused=True)
+        state = {"queue": unit(torch.randn(dim, keys), dim=0), "next": 0}
+
+        def views(layout=layout):
+            return torch.stack(list(pool.map(view, pictures))).to(memory_format=layout)
+
+        def step(query=query, key=key, optimizer=optimizer, state=state, views=views):
+            first, second = views(), views()
+            with torch.no_grad():
+                torch._foreach_lerp_(list(key.parameters()), list(query.parameters()), 1 - m)
+                order = torch.randperm(batch)
+                k = unit(key(second[order]))[torch.argsort(order)]
+            q = unit(query(first))
+            queue = state["queue"]
+            logits = torch.cat([(q * k).sum(1, keepdim=True), q @ queue.clone().detach()], 1) / t
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(logits, torch.zeros(batch, dtype=torch.long)).backward()
+            optimizer.step()
+            queue[:, state["next"]:state["next"] + batch] = k.T
+            state["next"] = (state["next"] + batch) % keys
+
+        yield format_name, step, batch
+
+
 def runs(request, compiling):
     kind, *rest = request.split()
     if kind in ("train", "adapt", "infer"):
@@ -181,8 +263,13 @@ def runs(request, compiling):
         yield from infonce_runs(*rest, compiling)
     elif kind == "views":
         yield from views_runs(*rest)
+    elif kind == "decode":
+        yield from decode_runs(*rest)
+    elif kind == "moco":
+        yield from moco_runs(*rest)
     else:
-        sys.exit(f"jobs.py: train, adapt, infer, optimizer, gemm, conv, infonce or views, got {request}")
+        sys.exit("jobs.py: train, adapt, infer, optimizer, gemm, conv, infonce, views, decode or "
+                 f"moco, got {request}")
 
 
 def measure(run, least):

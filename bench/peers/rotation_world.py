@@ -9,49 +9,20 @@ test picture as `rotation`. rotation_world.sh runs both sides and prints the tab
 
 import argparse
 import json
-import math
 import os
 import pathlib
 import time
-import tomllib
 
-import numpy
 import torch
 from torch.nn import functional
 
 import networks
+from probe import probe
+from recipe import learning_rate, load, normalised, read_recipe
 
-RECIPES = pathlib.Path(__file__).resolve().parents[2] / "train" / "recipes"
-MEANS = {"half": ([0.5] * 3, [0.5] * 3),
-         "cifar10": ([125.3 / 255, 123.0 / 255, 113.9 / 255], [63.0 / 255, 62.1 / 255, 66.7 / 255])}
-# What train() below does, and the only values of these keys that it knows.
-FIXED = {"optimizer": "sgd", "schedule": "cosine", "decay_scalars": True, "label_smoothing": 0.0,
-         "dtype": "f32", "init": "", "freeze": "none", "labels_per_class": 0, "image_size": 0}
-RATES = [0.1, 0.03, 0.01, 0.003, 0.001, 0.0003]  # of the probe: train/evaluate/linear.h
-
-
-def read_recipe(name):
-    """The keys' defaults are those of train/loop.h and train/classification.h."""
-    recipe = {"train_size": 0, "test_size": 0, "model": "resnet18", "width": 0, "groups": 8,
-              "imagenet_stem": False, "rotations": "random", "crop_padding": 4, "flip": True,
-              "normalization": "half", "epochs": 10, "batch_size": 128, "learning_rate": 0.1,
-              "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4, "warmup_epochs": 0.0}
-    unused = {"data", "seed", "evaluate_every", "log_every", "checkpoint_every"}
-    for key, value in tomllib.loads((RECIPES / f"{name}.toml").read_text()).items():
-        if key in FIXED and value != FIXED[key]:
-            raise SystemExit(f"{name}: {key} = {value!r} is not built here, only {FIXED[key]!r}")
-        if key not in FIXED and key not in unused and key not in recipe:
-            raise SystemExit(f"{name}: {key} is not known here")
-        recipe[key] = value
-    return recipe
-
-
-def load(pair, count):
-    x, y = (numpy.load(name) for name in pair.split(","))
-    if count > len(x):
-        raise SystemExit(f"{pair}: has {len(x)} pictures, the recipe takes {count}")
-    x, y = (values[:count] if count else values for values in (x, y))
-    return torch.from_numpy(x).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(y).long()
+# The keys' defaults are those of train/classification.h.
+KEYS = {"rotations": "random", "crop_padding": 4, "flip": True}
+FIXED = {"label_smoothing": 0.0, "labels_per_class": 0}  # what train() does, and no more
 
 
 def augmented(pictures, recipe):
@@ -73,19 +44,6 @@ def turned(pictures, turns):
     for t in range(4):
         out[turns == t] = torch.rot90(pictures[turns == t], t, (2, 3))
     return out
-
-
-def normalised(pictures, recipe):
-    mean, std = (torch.tensor(v).view(3, 1, 1) for v in MEANS[recipe["normalization"]])
-    return ((pictures.float() / 255 - mean) / std).contiguous(memory_format=torch.channels_last)
-
-
-def learning_rate(recipe, step, steps_an_epoch):
-    base, total = recipe["learning_rate"], recipe["epochs"] * steps_an_epoch
-    warmup = round(recipe["warmup_epochs"] * steps_an_epoch)
-    if step < warmup:
-        return base * (step + 1) / warmup
-    return base * (1 + math.cos(math.pi * (step - warmup) / (total - warmup))) / 2
 
 
 def train(recipe, pictures, seed):
@@ -141,43 +99,6 @@ def features(net, pictures, recipe):
     return [torch.cat(column) for column in zip(*rows)]
 
 
-def probe(x, labels, unseen, unseen_labels):
-    """Returns the accuracies on held-out training pictures and on test pictures, at the rate that
-    the held-out ones choose. The classifiers of all rates train side by side."""
-    mean, variance = x.double().mean(0), x.double().var(0, unbiased=False)
-    scale = torch.rsqrt(variance + 1e-4 * variance.mean()) * (variance > 0)
-    x, unseen = ((values - mean.float()) * scale.float() for values in (x, unseen))
-    # The part held out and the order have a seed of their own, the same for every network.
-    generator = torch.Generator().manual_seed(1)
-    order, held = torch.randperm(len(x), generator=generator), min(5000, (len(x) + 5) // 10)
-    held, kept = order[:held], order[held:]
-    classes = int(labels.max()) + 1
-    weight = torch.zeros(len(RATES), x.shape[1], classes)
-    bias = torch.zeros(len(RATES), 1, classes)
-    slots = [(w, torch.zeros_like(w)) for w in (weight, bias)]
-    steps_an_epoch = math.ceil(len(kept) / 256)
-    epochs = max(30, math.ceil(500 / steps_an_epoch))
-    for step in range(epochs * steps_an_epoch):
-        if step % steps_an_epoch == 0:
-            order = torch.randperm(len(kept), generator=generator)
-        rows = kept[order[step % steps_an_epoch * 256:][:256]]
-        target = functional.one_hot(labels[rows], classes)
-        error = (torch.softmax(x[rows] @ weight + bias, 2) - target) / len(rows)
-        decay = (1 + math.cos(math.pi * step / (epochs * steps_an_epoch))) / 2
-        rate = torch.tensor(RATES).view(-1, 1, 1) * decay
-        for (w, velocity), gradient in zip(slots, (x[rows].T @ error, error.sum(1, keepdim=True))):
-            velocity.mul_(0.9).add_(gradient)
-            w.sub_(rate * velocity)
-
-    def accuracies(values, right):
-        return ((values @ weight + bias).argmax(2) == right).float().mean(1)
-
-    chosen = accuracies(x[held], labels[held])
-    best = chosen.argmax()
-    return {"rate": RATES[best], "held_out_accuracy": chosen[best].item(),
-            "accuracy": accuracies(unseen, unseen_labels)[best].item()}
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--train", required=True)
@@ -190,7 +111,7 @@ def main():
     parser.add_argument("--out", required=True)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    recipe = read_recipe(given.recipe)
+    recipe = read_recipe(given.recipe, KEYS, FIXED)
     recipe["epochs"] = given.epochs or recipe["epochs"]
     pictures, labels = load(given.train, given.size or recipe["train_size"])
     test_pictures, test_labels = load(given.test, given.size or recipe["test_size"])

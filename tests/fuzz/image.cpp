@@ -10,9 +10,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const ImageLimits limits{.side = 1024, .pixels = 1 << 18, .bytes = 1 << 20, .scans = 50};
   const char* name = data[0] & 1 ? "a.tga" : "a.jpg";
-  const int at_least = data[0] & 2 ? data[0] >> 2 : 0;
+  const int square = data[0] & 2 ? data[0] >> 2 : 0;
   try {
-    Image image = decode_image({data + 1, size - 1}, name, limits, at_least);
+    Image image = decode_image({data + 1, size - 1}, name, limits, square);
     bool sound = image.height > 0 && image.width > 0 && image.height <= limits.side &&
                  image.width <= limits.side &&
                  image.rgb.size() == size_t(image.height) * size_t(image.width) * 3;

@@ -67,6 +67,9 @@ for what in test_std test_effective_rank test_alignment test_uniformity test_pos
   grep -q "\"$what\"" "$work/judged/metrics.jsonl" || complain "no $what in metrics.jsonl"
 done
 
+[[ $(head -c 4 "$work/judged/similarities.png" | tail -c 3) == PNG ]] || complain "similarities.png is no PNG"
+runs 0 "" train simclr --data world --set train_size=64 --set test_size=40 "${tiny[@]}" --set epochs=1 -q --out "$work/judged" --overwrite
+
 # All embeddings one: pictures that are all black.
 size=$(stat -c %s "$work/x.npy")
 { head -c 128 "$work/x.npy"; head -c $((size - 128)) /dev/zero; } >"$work/black.npy"

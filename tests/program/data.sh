@@ -35,6 +35,25 @@ runs 0 "200 samples" data export "$work/again" --side 32 --out "$work/b.npy,$wor
 cmp -s "$work/a.npy" "$work/b.npy" || complain "exported pictures differ"
 cmp -s "$work/a_labels.npy" "$work/b_labels.npy" || complain "exported labels differ"
 
+# The same pictures as shards, made by tar; a shard that is cut short ends every command, with its name.
+mkdir "$work/flat" "$work/shards"
+for picture in "$work"/again/*/*.png; do
+  class=$(basename "$(dirname "$picture")") name=${class}_$(basename "$picture" .png)
+  cp "$picture" "$work/flat/$name.png"; echo "$class" >"$work/flat/$name.cls"
+done
+for class in 0 5; do (cd "$work/flat" && tar --sort=name --format=gnu -cf "$work/shards/$class.tar" $(ls | grep "^[$class-$((class + 4))]_")); done
+runs 0 "200 samples" data export "shards:$work/shards" --side 32 --out "$work/c.npy,$work/c_labels.npy"
+cmp -s "$work/a.npy" "$work/c.npy" || complain "pictures of shards differ from those of files"
+cmp -s "$work/a_labels.npy" "$work/c_labels.npy" || complain "labels of shards differ from those of folders"
+runs 3 "has no split 'test'" data info "shards:$work/shards:test"
+small=(train supervised --data "shards:$work/shards" --set image_size=32 --set model=resnet18 --set width=4 --set epochs=1 --set batch_size=40 -q)
+for threads in 1 3; do runs 0 "" "${small[@]}" --threads $threads --out "$work/sharded-$threads"; done
+cmp -s "$work"/sharded-[13]/checkpoints/step-*5.safetensors || complain "training on shards depends on the number of threads"
+truncate -s 9000 "$work/shards/5.tar"
+for command in "data info shards:$work/shards" "data check shards:$work/shards" "${small[*]} --out $work/none"; do
+  runs 3 "shards/5.tar: this tar archive is cut short" $command
+done
+
 # Damaged files: named with their reason; within the cap the command passes, beyond it exit code 3.
 first=$(find "$work/folder/0" -name '*.png' | sort | head -n 1)
 head -c 60 "$first" >"$work/folder/0/cut.png"

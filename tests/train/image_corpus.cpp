@@ -210,6 +210,46 @@ Encoded make_pnm(const Image& image, bool grey, int largest) {
   return b;
 }
 
+namespace {
+
+void put_block(Encoded& tar, const std::string& name, const Encoded& content, char type) {
+  std::string header(512, '\0');
+  auto put = [&](size_t at, const std::string& text) { header.replace(at, text.size(), text); };
+  char size[13];
+  std::snprintf(size, sizeof size, "%011o", unsigned(content.size()));
+  put(0, name.substr(0, 100)), put(100, "0000644"), put(124, size), put(136, "00000000000");
+  put(148, "        "), put(156, std::string(1, type)),
+      put(257, std::string("ustar\0"
+                           "00",
+                           8));
+  unsigned sum = 0;
+  for (char c : header) sum += uint8_t(c);
+  char octal[8];
+  std::snprintf(octal, sizeof octal, "%06o", sum);
+  put(148, octal);
+  tar.insert(tar.end(), header.begin(), header.end());
+  tar.insert(tar.end(), content.begin(), content.end());
+  tar.resize((tar.size() + 511) / 512 * 512);
+}
+
+}  // namespace
+
+Encoded make_tar(const std::vector<std::pair<std::string, Encoded>>& files, bool pax) {
+  Encoded tar;
+  for (auto& [name, content] : files) {
+    if (name.size() > 100 && pax) {
+      std::string record = " path=" + name + "\n";  // whose length counts its own digits
+      record = std::to_string(record.size() + 3) + record;
+      put_block(tar, "PaxHeader", Encoded(record.begin(), record.end()), 'x');
+    } else if (name.size() > 100) {
+      put_block(tar, "././@LongLink", Encoded(name.c_str(), name.c_str() + name.size() + 1), 'L');
+    }
+    put_block(tar, name, content, name.back() == '/' ? '5' : '0');
+  }
+  tar.resize(tar.size() + 1024);
+  return tar;
+}
+
 Encoded cut(Encoded file, size_t bytes) {
   file.resize(std::min(file.size(), bytes));
   return file;

@@ -36,6 +36,10 @@ Encoded make_tga(const Image& image, bool runs);  // 24 bits, runs: run-length e
 Encoded make_gif(int height, int width);          // 2 colours, LZW without compression
 Encoded make_pnm(const Image& image, bool grey, int largest);
 
+// A tar archive of these files: (name, content). A name of more than 100 bytes is written as GNU's,
+// or with `pax` as POSIX's, long name.
+Encoded make_tar(const std::vector<std::pair<std::string, Encoded>>& files, bool pax = false);
+
 // The first `bytes` bytes.
 Encoded cut(Encoded file, size_t bytes);
 

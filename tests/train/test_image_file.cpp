@@ -3,6 +3,7 @@
 #include "tests/skip.h"
 #include "tests/train/image_corpus.h"
 #include "engine/check.h"
+#include "kernels/cpu_class.h"
 #include "train/data/image_file.h"
 
 using namespace autodidact;
@@ -108,21 +109,54 @@ TEST_CASE("EXIF orientation is applied") {
     }
 }
 
-TEST_CASE("a JPEG may be decoded smaller, never below what was asked for") {
+Image square_of(const Image& image, int side) {
+  Image square{side, side, std::vector<uint8_t>(size_t(side) * size_t(side) * 3)};
+  resize(square.rgb.data(), side, side, image, central_square(image));
+  return square;
+}
+
+TEST_CASE("a JPEG may be decoded smaller and without its ends, never below what was asked for") {
   const Image picture = test_picture(400, 600);
   auto file = make_jpeg(picture, {.quality = 100});
   struct Case {
-    int at_least, height, width;
+    int square, height, width;  // 2 pixels, and half a step of the filter, beyond the square
   };
-  for (Case c : {Case{0, 400, 600}, Case{400, 400, 600}, Case{201, 400, 600}, Case{200, 200, 300},
-                 Case{51, 100, 150}, Case{50, 50, 75}, Case{1, 50, 75}}) {
-    CAPTURE(c.at_least);
-    Image image = decode_image(file, "a.jpg", {}, c.at_least);
+  for (Case c : {Case{0, 400, 600}, Case{200, 400, 406}, Case{101, 400, 406}, Case{100, 200, 206},
+                 Case{26, 100, 106}, Case{25, 50, 57}, Case{1, 50, 75}}) {
+    CAPTURE(c.square);
+    Image image = decode_image(file, "a.jpg", {}, c.square);
     CHECK(image.height == c.height);
     CHECK(image.width == c.width);
   }
-  Image half = decode_image(file, "a.jpg", {}, 200);
-  CHECK(distance(half, resized(picture, 200, 300)).mean < kJpegError);
+  CHECK(
+      distance(square_of(decode_image(file, "a.jpg", {}, 100), 100), square_of(picture, 100)).mean <
+      kJpegError);
+}
+
+TEST_CASE("the central square of a JPEG is the same without its ends") {
+  for (const auto& size : {std::pair(75, 300), {300, 75}, {131, 200}, {200, 131}, {90, 91}}) {
+    const int height = size.first, width = size.second;
+    for (JpegForm form : {JpegForm{},
+                          {.components = 1},
+                          {.components = 4},
+                          {.progressive = true},
+                          {.orientation = 6}}) {
+      CAPTURE(height);
+      CAPTURE(form.components);
+      CAPTURE(form.orientation);
+      auto file = make_jpeg(test_picture(height, width), form);
+      const Image whole = decode_image(file, "a.jpg");
+      for (int square : {38, 60, 75, 200}) {  // none of them is small enough for half the size
+        if (std::min(height, width) >= 4 * square) continue;
+        CAPTURE(square);
+        const Image part = decode_image(file, "a.jpg", {}, square);
+        if (std::abs(height - width) > 20 && square > 38) CHECK(part.rgb.size() < whole.rgb.size());
+        CHECK(square_of(part, square) == square_of(whole, square));
+      }
+      // What is damaged beyond the square is damaged.
+      CHECK_THROWS_AS(decode_image(cut(file, file.size() - 40), "a.jpg", {}, 60), Error);
+    }
+  }
 }
 
 TEST_CASE("a PNG that we write is the picture") {
@@ -148,6 +182,18 @@ TEST_CASE("resizing") {
   int expected[] = {(0 * 3 + 16 * 3 + 32 * 1) / 7, (16 + 32 * 3 + 80 * 3 + 80) / 8,
                     (80 + 80 * 3 + 96 * 3 + 160) / 8, (96 + 160 * 3 + 255 * 3) / 7};
   for (int i = 0; i < 4; ++i) CHECK(std::abs(halved.rgb[size_t(i) * 3] - expected[i]) <= 1);
+  // Every CPU class gives the same bytes.
+  const CpuClass before = cpu_class();
+  for (auto [h, w] : {std::pair{1, 1}, {7, 5}, {31, 48}, {100, 101}}) {
+    set_cpu_class(CpuClass::plain);
+    const Image plain = resized(picture, h, w);
+    for (CpuClass c : {CpuClass::avx2, CpuClass::avx512}) {
+      if (c > best_cpu_class()) continue;
+      set_cpu_class(c);
+      CHECK(resized(picture, h, w) == plain);
+    }
+  }
+  set_cpu_class(before);
   // The central square of a wide picture.
   Box box = central_square(Image{10, 30, {}});
   CHECK(box.left == 10);

@@ -147,7 +147,8 @@ void export_to(DataOptions& o, const Common& common) {
 void add_data(CLI::App& app, Common& common) {
   auto* data = app.add_subcommand("data", "what the program sees in a data source");
   const std::string source =
-      "\nSRC is world, cifar10:DIR, a folder of images or x.npy[,y.npy]; :train, :val, :test "
+      "\nSRC is world, cifar10:DIR, shards:DIR, a folder of images or x.npy[,y.npy]; :train, :val, "
+      ":test "
       "choose "
       "a split.";
   data->footer(

@@ -1,10 +1,39 @@
 #include "train/contrastive/contrastive.h"
 #include <algorithm>
+#include "train/data/readable.h"
 #include "train/data/shuffle.h"
 #include "train/evaluate/features.h"
 #include "train/evaluate/knn.h"
+#include "train/pictures/canvas.h"
 
 namespace autodidact {
+namespace {
+
+constexpr int kViewed = 1024;  // pictures whose views are compared, all pairs of them
+
+void append(std::vector<float>& to, const Tensor& t) {
+  Tensor f = cast(to_device(t, Device::cpu), Dtype::f32);
+  to.insert(to.end(), ptr<float>(f), ptr<float>(f) + f.size());
+}
+Tensor matrix(const std::vector<float>& values, int cols) {
+  Tensor t = empty({int(values.size()) / cols, cols});
+  std::copy(values.begin(), values.end(), ptr<float>(t));
+  return t;
+}
+
+// A histogram as a line: the part of all in each bin, at the bin's middle.
+PlotLine line_of(const std::string& name, const std::vector<int64_t>& bins) {
+  PlotLine line{name, {}, {}};
+  int64_t total = 0;
+  for (int64_t count : bins) total += count;
+  for (size_t i = 0; i < bins.size(); ++i) {
+    line.x.push_back((double(i) + 0.5) / double(bins.size()) * 2 - 1);
+    line.y.push_back(double(bins[i]) / double(std::max<int64_t>(1, total)));
+  }
+  return line;
+}
+
+}  // namespace
 
 void ContrastiveKeys::visit(Keys& k) {
   model.visit(k);
@@ -72,13 +101,8 @@ Metrics Contrastive::measure(const Tensor& loss, const Tensor& rank, const Tenso
 
 // Every picture's features, and the embeddings of two views of the first ones.
 Metrics Contrastive::evaluate(Loader& pictures, const std::function<bool()>& stop) {
-  constexpr int kViewed = 1024;  // pictures; uniformity compares all pairs of them
   std::vector<float> features, first, second;
   std::vector<int32_t> labels;
-  auto append = [](std::vector<float>& to, const Tensor& t) {
-    Tensor f = cast(to_device(t, Device::cpu), Dtype::f32);
-    to.insert(to.end(), ptr<float>(f), ptr<float>(f) + f.size());
-  };
   const int dim = model_.dim(), width = model_.encoder->dim();
   for (int64_t b = 0; b < pictures.batches_per_epoch(); ++b) {
     if (stop()) return {};
@@ -88,16 +112,9 @@ Metrics Contrastive::evaluate(Loader& pictures, const std::function<bool()>& sto
                          device());
     append(features, model_.encoder->features(x));
     labels.insert(labels.end(), batch.labels.begin(), batch.labels.end());
-    if (int(first.size()) >= kViewed * dim) continue;
-    append(first, model_(views(batch, views_in_order(batch.count, 0))));
-    append(second, model_(views(batch, views_in_order(batch.count, 1))));
+    embed_views(batch, first, second);
   }
   check(labels.size() > 1, "evaluate: two pictures are needed, got ", labels.size());
-  auto matrix = [](const std::vector<float>& v, int cols) {
-    Tensor t = empty({int(v.size()) / cols, cols});
-    std::copy(v.begin(), v.end(), ptr<float>(t));
-    return t;
-  };
   const Tensor a = matrix(first, dim), b = matrix(second, dim);
   const SimilarityHistogram similar = similarity_histogram(a, b);
   Metrics metrics = {{"test_std", relative_std(a)},
@@ -108,6 +125,33 @@ Metrics Contrastive::evaluate(Loader& pictures, const std::function<bool()>& sto
                      {"test_negative_similarity", similar.negative_mean}};
   add_knn(metrics, matrix(features, width), labels);
   return metrics;
+}
+
+void Contrastive::embed_views(const Batch& batch, std::vector<float>& first,
+                              std::vector<float>& second) {
+  if (int(first.size()) >= kViewed * model_.dim()) return;
+  append(first, model_(views(batch, views_in_order(batch.count, 0))));
+  append(second, model_(views(batch, views_in_order(batch.count, 1))));
+}
+
+void Contrastive::keep_pictures(const DatasetPtr& test, int64_t epoch, const std::string& folder) {
+  std::vector<BadFile> left_out;
+  const DatasetPtr readable = first_readable(test, kViewed, 1, left_out);
+  constexpr int kBatch = 128;
+  Loader pictures(readable,
+                  {.batch = kBatch, .side = data_.side, .shuffle = false, .drop_last = false});
+  std::vector<float> first, second;
+  for (int64_t b = 0; b < pictures.batches_per_epoch(); ++b)
+    embed_views(pictures.next(), first, second);
+  const SimilarityHistogram similar =
+      similarity_histogram(matrix(first, model_.dim()), matrix(second, model_.dim()));
+  LinePlot plot{"", "cosine of two views' embeddings", "part of the pairs"};
+  plot.lines = {line_of("of one picture", similar.positive),
+                line_of("of two pictures", similar.negative)};
+  draw(folder + "/similarities.png",
+       Figure{"How alike views are, epoch " + std::to_string(epoch),
+              std::to_string(first.size() / size_t(model_.dim())) + " test pictures",
+              {plot}});
 }
 
 // The test pictures' classes by the votes of training pictures, all untouched.

@@ -27,6 +27,8 @@ class Contrastive : public Method {
   Contrastive(const ContrastiveKeys& keys, const DataFacts& data, Dtype dtype);
   void begin(const RunParts& parts) override { say_ = parts.say; }
   Metrics evaluate(Loader& pictures, const std::function<bool()>& stop) override;
+  // similarities.png: how alike two views of a picture are, and views of two pictures.
+  void keep_pictures(const DatasetPtr& test, int64_t epoch, const std::string& folder) override;
   Encoder& encoder() override { return *model_.encoder; }
   Tensor logits(const Tensor& images) const override;
   Normalization normalization() const override { return views_.normalization; }
@@ -58,6 +60,8 @@ class Contrastive : public Method {
   std::function<void(const std::string&)> say_;
 
  private:
+  // Adds the embeddings of two views of each picture of the batch, until there are kViewed.
+  void embed_views(const Batch& batch, std::vector<float>& first, std::vector<float>& second);
   void add_knn(Metrics& metrics, const Tensor& features, const std::vector<int32_t>& labels) const;
   CollapseWatch collapse_;
 };

@@ -20,22 +20,33 @@ struct File {
 
 }  // namespace
 
-std::vector<uint8_t> read_bytes(const std::string& path, int64_t max_bytes) {
+FileParts::FileParts(const std::string& path) : path_(path) {
   uint64_t size = 0;
-  File file{open_regular(path, printable(path), size)};
-  if (size > uint64_t(max_bytes))
-    fail(ErrorKind::data, printable(path), ": has ", size, " bytes, the limit is ", max_bytes);
-  std::vector<uint8_t> bytes(size);
-  size_t done = 0;
-  while (done < bytes.size()) {
-    ssize_t n = ::read(file.fd, bytes.data() + done, bytes.size() - done);
+  fd_ = open_regular(path, printable(path), size);
+  size_ = int64_t(size);
+}
+FileParts::~FileParts() { ::close(fd_); }
+
+void FileParts::read(uint8_t* to, int64_t offset, int64_t bytes) const {
+  int64_t done = 0;
+  while (done < bytes) {
+    const ssize_t n = ::pread(fd_, to + done, size_t(bytes - done), offset + done);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail(ErrorKind::data, printable(path), ": cannot be read: ", std::strerror(errno));
+    if (n < 0) fail(ErrorKind::data, printable(path_), ": cannot be read: ", std::strerror(errno));
     if (n == 0)
-      fail(ErrorKind::data, printable(path), ": ended after ", done, " of its ", bytes.size(),
+      fail(ErrorKind::data, printable(path_), ": ended after ", offset + done, " of its ", size_,
            " bytes (is it being written?)");
-    done += size_t(n);
+    done += n;
   }
+}
+
+std::vector<uint8_t> read_bytes(const std::string& path, int64_t max_bytes) {
+  const FileParts file(path);
+  if (file.size() > max_bytes)
+    fail(ErrorKind::data, printable(path), ": has ", file.size(), " bytes, the limit is ",
+         max_bytes);
+  std::vector<uint8_t> bytes(static_cast<size_t>(file.size()));
+  file.read(bytes.data(), 0, file.size());
   return bytes;
 }
 

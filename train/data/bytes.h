@@ -9,6 +9,24 @@ namespace autodidact {
 
 using Bytes = std::span<const uint8_t>;
 
+// A regular file that is read in parts, from any thread.
+class FileParts {
+ public:
+  explicit FileParts(const std::string& path);  // ErrorKind::data: missing, not a regular file
+  ~FileParts();
+  FileParts(const FileParts&) = delete;
+  FileParts& operator=(const FileParts&) = delete;
+  const std::string& path() const { return path_; }
+  int64_t size() const { return size_; }  // bytes, when it was opened
+  // Bytes [offset, offset + bytes). ErrorKind::data: unreadable, or shorter than it was.
+  void read(uint8_t* to, int64_t offset, int64_t bytes) const;
+
+ private:
+  std::string path_;
+  int fd_;
+  int64_t size_;
+};
+
 // The content of a regular file of at most max_bytes. ErrorKind::data: missing, unreadable, not a
 // regular file, too large, or changed in size while it was read.
 std::vector<uint8_t> read_bytes(const std::string& path, int64_t max_bytes);

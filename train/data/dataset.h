@@ -20,11 +20,14 @@ class Dataset {
   // Where sample i came from: "train/cat/7.jpg", "data_batch_1.bin[17]".
   virtual std::string name(int64_t i) const = 0;
 
-  // The picture, from any thread. ErrorKind::data names the file where it is damaged. at_least as
-  // in decode_image; twice the side that is needed looks like the whole picture resized.
-  virtual Image image(int64_t i, int at_least = 0) const = 0;
+  // The picture, from any thread. ErrorKind::data names the file where it is damaged. square as
+  // in decode_image.
+  virtual Image image(int64_t i, int square = 0) const = 0;
   // [side, side, 3] where the picture lies in memory ready to be copied, else null.
   virtual const uint8_t* pixels(int64_t) const { return nullptr; }
+
+  // The order in which the samples are trained on in an epoch: any, unless the disk prefers one.
+  virtual std::vector<int64_t> order(uint64_t seed, uint32_t epoch) const;
 
   // Changes when a file is added, removed, renamed or rewritten: compared when a run is resumed.
   virtual uint64_t manifest() const = 0;
@@ -41,8 +44,9 @@ struct SourceOptions {
   uint64_t seed = 0;       // world
 };
 
-// SRC: world[:SPLIT] | cifar10:DIR[:SPLIT] | x.npy[,y.npy] | DIR[:SPLIT]. Arrays, and a folder
-// without train, test and val sub-folders, are not divided: they serve as "train" and as "".
+// SRC: world[:SPLIT] | cifar10:DIR[:SPLIT] | shards:DIR[:SPLIT] | x.npy[,y.npy] | DIR[:SPLIT].
+// Arrays, and a folder without train, test and val sub-folders, are not divided: they serve as
+// "train" and as "".
 DatasetPtr open_dataset(const std::string& source, const SourceOptions& options = {});
 // SRC taken apart: "photos:val" is {"photos", "val"}. split: "" where SRC names none.
 struct NamedSplit {
@@ -56,6 +60,7 @@ bool has_split(const std::string& source, const std::string& split);
 DatasetPtr open_world(const std::string& split, const SourceOptions& options);
 DatasetPtr open_cifar10(const std::string& folder, const std::string& split);
 DatasetPtr open_image_folder(const std::string& folder, const std::string& split);
+DatasetPtr open_shards(const std::string& folder, const std::string& split);
 DatasetPtr open_npy(const std::string& images, const std::string& labels);  // labels may be ""
 
 // ---- parts of a data set

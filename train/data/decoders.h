@@ -25,7 +25,7 @@ void check_size(int64_t height, int64_t width, const ImageLimits& limits);
 // The orientation (1..8) in a TIFF block as EXIF embeds it; 1 where there is none or it is damaged.
 int exif_orientation(Bytes tiff);
 
-Image decode_jpeg(Bytes bytes, const ImageLimits& limits, int at_least);
+Image decode_jpeg(Bytes bytes, const ImageLimits& limits, int square);
 Image decode_png(Bytes bytes, const ImageLimits& limits);
 Image decode_pnm(Bytes bytes, const ImageLimits& limits);
 Image decode_stb(Bytes bytes, const ImageLimits& limits);  // BMP, TGA, GIF (its first frame)

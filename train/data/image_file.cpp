@@ -40,11 +40,11 @@ const char* foreign_format(Bytes bytes) {
   return nullptr;
 }
 
-Image decode(Bytes bytes, const std::string& name, const ImageLimits& limits, int at_least) {
+Image decode(Bytes bytes, const std::string& name, const ImageLimits& limits, int square) {
   if (bytes.empty()) damaged("the file is empty (0 bytes)");
   if (int64_t(bytes.size()) > limits.bytes)
     damaged("the file has ", bytes.size(), " bytes, the limit is ", limits.bytes);
-  if (starts(bytes, "\xff\xd8\xff")) return decode_jpeg(bytes, limits, at_least);
+  if (starts(bytes, "\xff\xd8\xff")) return decode_jpeg(bytes, limits, square);
   if (starts(bytes, "\x89PNG\r\n\x1a\n")) return decode_png(bytes, limits);
   if (starts(bytes, "P5") || starts(bytes, "P6")) return decode_pnm(bytes, limits);
   if (starts(bytes, "GIF87a") || starts(bytes, "GIF89a") || starts(bytes, "BM"))
@@ -66,14 +66,14 @@ void check_size(int64_t height, int64_t width, const ImageLimits& limits) {
     damaged("the picture has ", height * width, " pixels, the limit is ", limits.pixels);
 }
 
-Image decode_image(Bytes bytes, const std::string& name, const ImageLimits& limits, int at_least) {
+Image decode_image(Bytes bytes, const std::string& name, const ImageLimits& limits, int square) {
   try {
-    return decode(bytes, name, limits, at_least);
+    return decode(bytes, name, limits, square);
   } catch (const DamagedImage& e) { fail(ErrorKind::data, printable(name), ": ", e.what()); }
 }
 
-Image read_image(const std::string& path, const ImageLimits& limits, int at_least) {
-  return decode_image(read_bytes(path, limits.bytes), path, limits, at_least);
+Image read_image(const std::string& path, const ImageLimits& limits, int square) {
+  return decode_image(read_bytes(path, limits.bytes), path, limits, square);
 }
 
 bool has_image_extension(const std::string& path) {

@@ -18,12 +18,14 @@ struct ImageLimits {
   int scans = 500;                     // of a progressive JPEG
 };
 
-// at_least > 0: the caller will shrink the picture until its shorter side has this many pixels, so
-// a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as the shorter side keeps as many.
+// square > 0: all that is wanted is the central square, resized to this many pixels a side. So a
+// JPEG may be decoded at 1/2, 1/4 or 1/8 of its size as long as twice as many are left, which looks
+// like the whole resized, and without what lies beside the square; image.h's central_square finds
+// the same one in it.
 // Errors are ErrorKind::data, "NAME: reason".
 Image decode_image(Bytes bytes, const std::string& name, const ImageLimits& limits = {},
-                   int at_least = 0);
-Image read_image(const std::string& path, const ImageLimits& limits = {}, int at_least = 0);
+                   int square = 0);
+Image read_image(const std::string& path, const ImageLimits& limits = {}, int square = 0);
 
 // jpg jpeg png bmp ppm pgm pnm tga gif, in any case.
 bool has_image_extension(const std::string& path);

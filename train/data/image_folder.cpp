@@ -115,8 +115,8 @@ class ImageFolder : public Dataset {
   const std::vector<std::string>& classes() const override { return classes_; }
   int label(int64_t i) const override { return labels_[size_t(i)]; }
   std::string name(int64_t i) const override { return paths_[size_t(i)]; }
-  Image image(int64_t i, int at_least) const override {
-    return read_image(root_ + "/" + paths_[size_t(i)], {}, at_least);
+  Image image(int64_t i, int square) const override {
+    return read_image(root_ + "/" + paths_[size_t(i)], {}, square);
   }
   uint64_t manifest() const override { return manifest_; }
   std::string describe() const override { return "images in " + printable(root_); }

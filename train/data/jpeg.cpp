@@ -50,13 +50,30 @@ class JpegReader {
     jpeg_start_decompress(&c);
     return true;
   }
-  // rows: [output_height, output_width, output_components]
-  bool read_rows(uint8_t* rows) {
+  // Only columns [left, left + width) will be looked at. They become wider: whole blocks are made.
+  bool crop(unsigned& left, unsigned& width) {
     if (setjmp(jump_)) return false;
-    const size_t row = size_t(c.output_width) * size_t(c.output_components);
-    while (c.output_scanline < c.output_height) {
-      JSAMPROW to = rows + size_t(c.output_scanline) * row;
+    jpeg_crop_scanline(&c, &left, &width);
+    return true;
+  }
+  // rows: [height, width, output_components], those from `top` on, of each the columns from `left`
+  // of what is decoded on; line: room for all of them.
+  bool read_rows(uint8_t* rows, unsigned top, unsigned height, unsigned left, unsigned width,
+                 uint8_t* line) {
+    if (setjmp(jump_)) return false;
+    const size_t pixel = size_t(c.output_components), row = size_t(width) * pixel;
+    const bool whole = width == c.output_width;
+    if (top > 0) jpeg_skip_scanlines(&c, top);
+    while (c.output_scanline < top + height) {
+      uint8_t* const place = rows + size_t(c.output_scanline - top) * row;
+      JSAMPROW to = whole ? place : line;
       jpeg_read_scanlines(&c, &to, 1);
+      if (!whole) std::memcpy(place, line + left * pixel, row);
+    }
+    // The last row is read so that the file is read to its end: damage is found there, too.
+    if (const unsigned rest = c.output_height - c.output_scanline; rest > 0) {
+      if (rest > 1) jpeg_skip_scanlines(&c, rest - 1);
+      jpeg_read_scanlines(&c, &line, 1);
     }
     jpeg_finish_decompress(&c);
     return true;
@@ -103,9 +120,16 @@ void cmyk_to_rgb(uint8_t* rgb, const uint8_t* cmyk, size_t pixels, bool inverted
     }
 }
 
+// How many pixels at either end of the longer side nothing looks at when the central square is
+// resized to `square`: the filter reaches half a step beyond it (resize.cpp).
+unsigned beside_square(unsigned longer, unsigned shorter, int square) {
+  const unsigned reach = shorter / unsigned(2 * square) + 2, beside = (longer - shorter) / 2;
+  return beside > reach ? beside - reach : 0;
+}
+
 }  // namespace
 
-Image decode_jpeg(Bytes bytes, const ImageLimits& limits, int at_least) {
+Image decode_jpeg(Bytes bytes, const ImageLimits& limits, int square) {
   JpegReader jpeg(limits);
   auto& c = jpeg.c;
   if (!jpeg.read_header(bytes)) damaged("damaged JPEG: ", jpeg.reason);
@@ -116,15 +140,26 @@ Image decode_jpeg(Bytes bytes, const ImageLimits& limits, int at_least) {
   c.out_color_space = inks ? JCS_CMYK : JCS_RGB;
   c.scale_denom = 8;
   unsigned shorter = std::min(c.image_height, c.image_width);
-  for (c.scale_num = at_least > 0 ? 1 : 8; c.scale_num < 8; c.scale_num *= 2)
-    if (shorter * c.scale_num / 8 >= unsigned(at_least)) break;
-
+  for (c.scale_num = square > 0 ? 1 : 8; c.scale_num < 8; c.scale_num *= 2)
+    if (shorter * c.scale_num / 8 >= unsigned(2 * square)) break;
   if (!jpeg.start()) damaged("damaged JPEG: ", jpeg.reason);
-  Image image{int(c.output_height), int(c.output_width), {}};
+
+  const unsigned width = c.output_width, height = c.output_height;
+  const unsigned left = square > 0 && width > height ? beside_square(width, height, square) : 0;
+  const unsigned top = square > 0 && height > width ? beside_square(height, width, square) : 0;
+  unsigned from = 0, wide = width;  // columns that are decoded
+  // libjpeg's smooth upsampling lacks a neighbour at the edge of what it decodes.
+  constexpr unsigned kEdge = 2;
+  if (left > kEdge) {
+    from = left - kEdge, wide = width - 2 * from;
+    if (!jpeg.crop(from, wide)) damaged("damaged JPEG: ", jpeg.reason);
+  }
+  Image image{int(height - 2 * top), int(width - 2 * left), {}};
   const size_t pixels = size_t(image.height) * size_t(image.width);
   image.rgb.resize(pixels * 3);
-  std::vector<uint8_t> cmyk(inks ? pixels * 4 : 0);
-  if (!jpeg.read_rows(inks ? cmyk.data() : image.rgb.data()))
+  std::vector<uint8_t> cmyk(inks ? pixels * 4 : 0), line(size_t(wide) * (inks ? 4 : 3));
+  if (!jpeg.read_rows(inks ? cmyk.data() : image.rgb.data(), top, unsigned(image.height),
+                      left - from, unsigned(image.width), line.data()))
     damaged("damaged JPEG: ", jpeg.reason);
   if (inks) cmyk_to_rgb(image.rgb.data(), cmyk.data(), pixels, c.saw_Adobe_marker);
   return oriented(std::move(image), turned);

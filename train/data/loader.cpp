@@ -75,7 +75,7 @@ struct Loader::State {
       const uint8_t* pixels = data->side() == side ? data->pixels(sample) : nullptr;
       if (pixels) std::memcpy(to, pixels, bytes);
       else {
-        Image image = data->image(sample, 2 * side);
+        Image image = data->image(sample, side);
         if (image.height == side && image.width == side) std::memcpy(to, image.rgb.data(), bytes);
         else resize(to, side, side, image, central_square(image));
       }
@@ -111,8 +111,7 @@ struct Loader::State {
     if (!order || order_epoch != epoch) {
       order_epoch = epoch;
       auto o = std::make_shared<std::vector<int64_t>>();
-      if (options.shuffle)
-        *o = permutation(data->size(), options.seed, Stream::order, uint32_t(epoch));
+      if (options.shuffle) *o = data->order(options.seed, uint32_t(epoch));
       else
         for (int64_t i = 0; i < data->size(); ++i) o->push_back(i);
       order = o;

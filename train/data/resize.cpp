@@ -2,14 +2,22 @@
 // input pixels, of half-width max(step, 1); its taps are normalised to sum to 1 and rounded to
 // 22-bit fixed point, and each pass rounds its result to 8 bits. These are PIL's choices, so that
 // pictures resized here and there agree.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "train/data/resize.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
 #include <algorithm>
 #include <cmath>
+#include "kernels/cpu_class.h"
 #include "train/data/image.h"
 
+#ifndef RESIZE_PLAIN  // once, for all classes
+#define RESIZE_PLAIN
 namespace autodidact {
 namespace {
 
 constexpr int kBits = 22;  // 8 bits of pixel + 22 of weight + 2 of headroom in an int32
+constexpr int32_t kHalf = 1 << (kBits - 1);
 
 struct Taps {
   std::vector<int> first, count;  // [n]: input pixels first .. first + count - 1
@@ -42,40 +50,81 @@ Taps make_taps(int n, double begin, double end, int size) {
   return t;
 }
 
-uint8_t rounded(int32_t fixed) { return uint8_t(std::clamp(fixed >> kBits, 0, 255)); }
-
 }  // namespace
 
+namespace plain {
+namespace {
+
+uint8_t rounded(int32_t fixed) { return uint8_t(std::clamp(fixed >> kBits, 0, 255)); }
+
+// A row of t.first.size() pixels each; every body may read and write one byte behind a row.
+void narrow_row(uint8_t* to, const uint8_t* in, const Taps& t) {
+  for (size_t x = 0; x < t.first.size(); ++x, to += 3) {
+    const uint8_t* p = in + t.first[x] * 3;
+    const int32_t* w = t.weight.data() + x * size_t(t.width);
+    int32_t r = kHalf, g = r, b = r;
+    for (int k = 0; k < t.count[x]; ++k, p += 3)
+      r += w[k] * p[0], g += w[k] * p[1], b += w[k] * p[2];
+    to[0] = rounded(r), to[1] = rounded(g), to[2] = rounded(b);
+  }
+}
+void narrow_rows(uint8_t* to0, uint8_t* to1, const uint8_t* in0, const uint8_t* in1,
+                 const Taps& t) {
+  narrow_row(to0, in0, t);
+  narrow_row(to1, in1, t);
+}
+
+// out[i] = sum_k w[k] in[k stride + i]
+void sum_rows(uint8_t* out, const uint8_t* in, size_t stride, const int32_t* w, int count, int n) {
+  for (int i = 0; i < n; ++i) {
+    int32_t sum = kHalf;
+    for (int k = 0; k < count; ++k) sum += w[k] * in[size_t(k) * stride + size_t(i)];
+    out[i] = rounded(sum);
+  }
+}
+
+}  // namespace
+}  // namespace plain
+}  // namespace autodidact
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace autodidact::HWY_NAMESPACE {
+#include "train/data/resize-inl.h"
+}  // namespace autodidact::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace autodidact {
+
 void resize(uint8_t* out, int height, int width, const Image& image, Box box) {
-  Taps across = make_taps(width, box.left, box.right, image.width);
-  Taps down = make_taps(height, box.top, box.bottom, image.height);
+  const Taps across = make_taps(width, box.left, box.right, image.width);
+  const Taps down = make_taps(height, box.top, box.bottom, image.height);
+  const auto narrow_rows = for_cpu_class<decltype(plain::narrow_rows)>(
+      plain::narrow_rows, N_AVX2::narrow_rows, N_AVX3::narrow_rows);
+  const auto sum_rows =
+      for_cpu_class<decltype(plain::sum_rows)>(plain::sum_rows, N_AVX2::sum_rows, N_AVX3::sum_rows);
   int top = down.first[0], bottom = 0;
   for (int i = 0; i < height; ++i)
     bottom = std::max(bottom, down.first[size_t(i)] + down.count[size_t(i)]);
 
-  const size_t row = size_t(width) * 3;
-  std::vector<uint8_t> narrow(size_t(bottom - top) * row);  // [bottom - top, width, 3]
-  for (int y = top; y < bottom; ++y) {
-    const uint8_t* in = image.rgb.data() + size_t(y) * size_t(image.width) * 3;
-    uint8_t* to = narrow.data() + size_t(y - top) * row;
-    for (int x = 0; x < width; ++x) {
-      const uint8_t* p = in + size_t(across.first[size_t(x)]) * 3;
-      const int32_t* w = across.weight.data() + size_t(x) * size_t(across.width);
-      int32_t r = 1 << (kBits - 1), g = r, b = r;
-      for (int k = 0; k < across.count[size_t(x)]; ++k, p += 3)
-        r += w[k] * p[0], g += w[k] * p[1], b += w[k] * p[2];
-      to[x * 3] = rounded(r), to[x * 3 + 1] = rounded(g), to[x * 3 + 2] = rounded(b);
-    }
+  const size_t row = size_t(width) * 3, stride = row + 1, from = size_t(image.width) * 3;
+  std::vector<uint8_t> narrow(size_t(bottom - top) * stride);  // [bottom - top, width, 3]
+  // The picture's last row has no byte behind it.
+  std::vector<uint8_t> last(image.rgb.end() - std::ptrdiff_t(from), image.rgb.end());
+  last.push_back(0);
+  auto row_of = [&](int y) {
+    return y + 1 < image.height ? image.rgb.data() + size_t(y) * from : last.data();
+  };
+  for (int y = top; y < bottom; y += 2) {  // an odd last one twice
+    const int second = std::min(y + 1, bottom - 1);
+    narrow_rows(narrow.data() + size_t(y - top) * stride,
+                narrow.data() + size_t(second - top) * stride, row_of(y), row_of(second), across);
   }
-  std::vector<int32_t> sum(row);
-  for (int y = 0; y < height; ++y) {
-    std::fill(sum.begin(), sum.end(), 1 << (kBits - 1));
-    const int32_t* w = down.weight.data() + size_t(y) * size_t(down.width);
-    const uint8_t* in = narrow.data() + size_t(down.first[size_t(y)] - top) * row;
-    for (int k = 0; k < down.count[size_t(y)]; ++k, in += row)
-      for (size_t i = 0; i < row; ++i) sum[i] += w[k] * in[i];
-    for (size_t i = 0; i < row; ++i) out[size_t(y) * row + i] = rounded(sum[i]);
-  }
+  for (int y = 0; y < height; ++y)
+    sum_rows(out + size_t(y) * row, narrow.data() + size_t(down.first[size_t(y)] - top) * stride,
+             stride, down.weight.data() + size_t(y) * size_t(down.width), down.count[size_t(y)],
+             int(row));
 }
 
 Image resized(const Image& image, int height, int width) {
@@ -91,3 +140,4 @@ Box central_square(const Image& image) {
 }
 
 }  // namespace autodidact
+#endif

@@ -13,7 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Source {
-  enum class Kind { world, cifar10, npy, folder } kind;
+  enum class Kind { world, cifar10, shards, npy, folder } kind;
   std::string path, labels, split;  // labels: of npy; split: "" where SRC names none
 };
 
@@ -35,8 +35,9 @@ std::string take_split(std::string& path) {
 Source parse(const std::string& source) {
   Source s{Source::Kind::folder, source, "", ""};
   if (source.empty())
-    fail(ErrorKind::data, "data source: is empty; give world, cifar10:DIR, a folder of images or ",
-         "x.npy");
+    fail(ErrorKind::data,
+         "data source: is empty; give world, cifar10:DIR, shards:DIR, a folder of ",
+         "images or x.npy");
   if (source == "world" || source.rfind("world:", 0) == 0) {
     s.kind = Source::Kind::world;
     if (source.size() > 5) s.split = source.substr(6);
@@ -49,6 +50,12 @@ Source parse(const std::string& source) {
     return s;
   }
   std::error_code none;
+  if (source.rfind("shards:", 0) == 0) {
+    s.kind = Source::Kind::shards;
+    s.path = source.substr(7);
+    if (!fs::exists(s.path, none)) s.split = take_split(s.path);
+    return s;
+  }
   if (!fs::exists(source, none)) s.split = take_split(s.path);  // a name may end in ":train"
   if (ends(s.path, ".npy")) {
     s.kind = Source::Kind::npy;
@@ -60,7 +67,7 @@ Source parse(const std::string& source) {
   }
   if (!fs::exists(s.path, none))
     fail(ErrorKind::data, "data source '", printable(source), "': there is no such file or folder;",
-         " a source is world, cifar10:DIR, a folder of images, or x.npy[,y.npy]");
+         " a source is world, cifar10:DIR, shards:DIR, a folder of images, or x.npy[,y.npy]");
   return s;
 }
 
@@ -71,6 +78,7 @@ DatasetPtr open_dataset(const std::string& source, const SourceOptions& options)
   std::string split = s.split.empty() ? options.split : s.split;
   if (s.kind == Source::Kind::world) return open_world(split, options);
   if (s.kind == Source::Kind::cifar10) return open_cifar10(s.path, split);
+  if (s.kind == Source::Kind::shards) return open_shards(s.path, split);
   if (s.kind == Source::Kind::folder) return open_image_folder(s.path, split);
   if (!split.empty() && split != "train")
     fail(ErrorKind::data, "data source '", printable(source), "': .npy files are one split, there ",
@@ -92,7 +100,7 @@ bool has_split(const std::string& source, const std::string& split) {
   if (s.kind == Source::Kind::cifar10) return split == "train" || split == "test";
   const bool as_one = split == "train" || split.empty();
   if (s.kind == Source::Kind::npy) return as_one;
-  auto splits = folder_splits(s.path);
+  auto splits = s.kind == Source::Kind::shards ? shard_splits(s.path) : folder_splits(s.path);
   if (splits.empty()) return as_one;
   return std::find(splits.begin(), splits.end(), split) != splits.end();
 }

@@ -22,7 +22,7 @@ class Subset : public Dataset {
   const std::vector<std::string>& classes() const override { return data_->classes(); }
   int label(int64_t i) const override { return data_->label(at(i)); }
   std::string name(int64_t i) const override { return data_->name(at(i)); }
-  Image image(int64_t i, int at_least) const override { return data_->image(at(i), at_least); }
+  Image image(int64_t i, int square) const override { return data_->image(at(i), square); }
   const uint8_t* pixels(int64_t i) const override { return data_->pixels(at(i)); }
   uint64_t manifest() const override {
     return XXH3_64bits_withSeed(indices_.data(), indices_.size() * 8, data_->manifest());
@@ -38,6 +38,10 @@ class Subset : public Dataset {
 };
 
 }  // namespace
+
+std::vector<int64_t> Dataset::order(uint64_t seed, uint32_t epoch) const {
+  return permutation(size(), seed, Stream::order, epoch);
+}
 
 DatasetPtr subset(DatasetPtr data, std::vector<int64_t> indices, std::string what) {
   return std::make_shared<Subset>(std::move(data), std::move(indices), std::move(what));

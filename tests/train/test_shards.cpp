@@ -1,0 +1,184 @@
+// Shards: what is read of a tar archive and what is refused; the order of training; the same
+// batches for any number of workers and from any position.
+#include <doctest/doctest.h>
+#include <algorithm>
+#include <filesystem>
+#include <set>
+#include "tests/train/image_corpus.h"
+#include "engine/check.h"
+#include "train/data/loader.h"
+#include "train/data/shuffle.h"
+#include "train/data/tar.h"
+
+using namespace autodidact;
+
+namespace {
+
+using Files = std::vector<std::pair<std::string, Encoded>>;
+
+Encoded text(const std::string& s) { return {s.begin(), s.end()}; }
+
+// Samples [begin, end): number 7 is 0007.png with its class 7 % 3 in 0007.cls.
+Files samples(int begin, int end) {
+  Files files;
+  for (int i = begin; i < end; ++i) {
+    const std::string key = std::to_string(10000 + i).substr(1);
+    files.emplace_back(key + ".cls", text(std::to_string(i % 3) + "\n"));
+    files.emplace_back(key + ".png", make_png(test_picture(8, 8 + i % 4, uint32_t(i))));
+  }
+  return files;
+}
+
+std::string error_of(const std::string& source) {
+  try {
+    open_dataset(source);
+  } catch (const Error& e) {
+    CHECK(e.kind == ErrorKind::data);
+    return e.what();
+  }
+  return "";
+}
+
+std::vector<int64_t> seen(const DatasetPtr& data, int threads, int skip, int batches) {
+  Loader loader(data, {.batch = 7, .side = 8, .seed = 5, .threads = threads});
+  if (skip) loader.seek(skip / loader.batches_per_epoch(), skip % loader.batches_per_epoch());
+  std::vector<int64_t> all;
+  for (int i = 0; i < batches; ++i) {
+    const Batch& b = loader.next();
+    all.insert(all.end(), b.samples.begin(), b.samples.end());
+    for (uint8_t v : b.images) all.push_back(v);
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("shards are read as what they hold") {
+  TestFolder f;
+  Files files = samples(0, 5);
+  files.insert(files.begin() + 4, {{"folder/", {}}, {"folder/notes", text("none")}});
+  files.emplace_back("0005.json", text("{}"));           // no picture
+  files.emplace_back("0006.left.png", files[1].second);  // an extension that is none of ours
+  files.emplace_back("0007.JPG", make_jpeg(test_picture(20, 30)));
+  f.add("b.tar", make_tar(files));
+  f.add("a.tar", make_tar(samples(20, 22)));
+  f.add("no-shard.txt", text("x"));
+  auto data = open_dataset("shards:" + f.path());
+  REQUIRE(data->size() == 8);
+  CHECK(data->classes() == std::vector<std::string>{"0", "1", "2"});
+  CHECK(data->name(0) == "a.tar/0020");
+  CHECK(data->label(0) == 2);
+  CHECK(data->name(3) == "b.tar/0001");
+  CHECK(data->label(3) == 1);
+  CHECK(data->image(3, 0) == test_picture(8, 9, 1));
+  CHECK(data->label(7) == -1);
+  CHECK(data->image(7, 0).width == 30);
+  CHECK(data->notes() ==
+        std::vector<std::string>{"2 samples without a picture",
+                                 "3 files that are neither a picture nor a class"});
+  CHECK(open_dataset("shards:" + f.path() + "/a.tar")->size() == 2);
+  const uint64_t before = data->manifest();
+  f.add("c.tar", make_tar(samples(30, 31)));
+  CHECK(open_dataset("shards:" + f.path())->manifest() != before);
+}
+
+TEST_CASE("long names in a tar archive") {
+  const std::string folder(120, 'x');
+  for (bool pax : {false, true}) {
+    CAPTURE(pax);
+    TestFolder f;
+    f.add("a.tar", make_tar({{folder + "/1.png", make_png(test_picture(8, 8))},
+                             {folder + "/1.cls", text("1")},
+                             {"2.png", make_png(test_picture(8, 8))}},
+                            pax));
+    auto data = open_dataset("shards:" + f.path());
+    REQUIRE(data->size() == 2);
+    CHECK(data->name(0) == "a.tar/" + folder + "/1");
+    CHECK(data->label(0) == 1);
+    CHECK(data->name(1) == "a.tar/2");
+  }
+}
+
+TEST_CASE("splits of shards share their classes") {
+  TestFolder f;
+  f.add("train/0.tar", make_tar(samples(0, 9)));
+  f.add("test/0.tar", make_tar(samples(0, 2)));
+  const std::string source = "shards:" + f.path();
+  CHECK(open_dataset(source)->size() == 9);
+  CHECK(open_dataset(source + ":test")->size() == 2);
+  CHECK(open_dataset(source + ":test")->classes().size() == 3);
+  CHECK(has_split(source, "test"));
+  CHECK(!has_split(source, "val"));
+  CHECK(!has_split(source, ""));
+  CHECK(error_of(source + ":val").find("has no split 'val'") != std::string::npos);
+}
+
+TEST_CASE("a tar archive that is cut short anywhere is named; so are other damages") {
+  TestFolder f;
+  const Encoded whole = make_tar(samples(0, 2));
+  int64_t size = 0;
+  for (size_t bytes = 0; bytes <= whole.size() - 1024; bytes += 256) {
+    CAPTURE(bytes);
+    const std::string path = f.add("cut.tar", cut(whole, bytes));
+    const std::string error = error_of("shards:" + f.path());
+    CHECK(error.find(path + ": this tar archive is cut short") == 0);
+    size += error.find("in or after 0001.png") != std::string::npos;
+  }
+  CHECK(size > 0);
+  Encoded other = whole;
+  other[512 + 512 + 3] ^= 1;  // the second header
+  f.add("cut.tar", other);
+  CHECK(error_of("shards:" + f.path()).find("no header at byte 1024, after 0000.cls") !=
+        std::string::npos);
+  f.add("cut.tar", make_tar({{"1.cls", text("cat")}, {"1.png", {}}}));
+  CHECK(error_of("shards:" + f.path()).find("1.cls: a class must be a number") !=
+        std::string::npos);
+  f.add("cut.tar", make_tar({{"1.cls", text("1")}}));
+  CHECK(error_of("shards:" + f.path()).find("hold no pictures") != std::string::npos);
+  std::filesystem::remove(f.path() + "/cut.tar");
+  CHECK(error_of("shards:" + f.path()).find("holds no shards") != std::string::npos);
+  CHECK(error_of("shards:" + f.path() + "/none").find("no such file") != std::string::npos);
+  // A damaged picture is one sample's, as in a folder.
+  f.add("a.tar",
+        make_tar({{"1.png", text("no picture")}, {"2.png", make_png(test_picture(8, 8))}}));
+  auto data = open_dataset("shards:" + f.path());
+  CHECK_THROWS_WITH_AS(data->image(0, 0), doctest::Contains("a.tar/1: is not an image"), Error);
+  CHECK(data->image(1, 0) == test_picture(8, 8));
+}
+
+TEST_CASE("the order of shards: each sample once, shards one after another, others every epoch") {
+  const std::vector<int64_t> first = {0, 100, 100, 350, 400};
+  const auto order = shard_order(first, 20, 3, Stream::order, 1);
+  CHECK(std::set<int64_t>(order.begin(), order.end()).size() == 400);
+  CHECK(order != shard_order(first, 20, 3, Stream::order, 2));
+  CHECK(order != shard_order(first, 20, 4, Stream::order, 1));
+  // What is in the buffer comes of the shard that is read and of the end of the one before.
+  auto shard_of = [&](int64_t i) {
+    return std::upper_bound(first.begin(), first.end(), i) - first.begin();
+  };
+  std::vector<int64_t> read;  // the samples in the order in which they come in
+  for (int64_t s : permutation(4, 3, Stream::order, 1))
+    for (int64_t i = first[size_t(s)]; i < first[size_t(s) + 1]; ++i) read.push_back(i);
+  int moved = 0;
+  for (size_t i = 0; i < order.size(); ++i) {
+    const auto in = std::find(read.begin(), read.end(), order[i]) - read.begin();
+    CHECK(in < int64_t(i) + 20);  // it has been read
+    moved += in != int64_t(i);
+  }
+  CHECK(moved > 300);
+  CHECK(shard_of(read[0]) != shard_of(read.back()));
+  CHECK(shard_order({0, 5}, 100, 1, Stream::order, 0).size() == 5);
+}
+
+TEST_CASE("shards: the same batches for any number of workers and from any position") {
+  TestFolder f;
+  f.add("0.tar", make_tar(samples(0, 20)));
+  f.add("1.tar", make_tar(samples(20, 31)));
+  auto data = open_dataset("shards:" + f.path());
+  const auto whole = seen(data, 0, 0, 10);  // 4 batches an epoch
+  const size_t batch = whole.size() / 10;
+  for (int threads : {1, 3}) CHECK(seen(data, threads, 0, 10) == whole);
+  for (int skip : {1, 3, 4, 6})
+    CHECK(seen(data, 2, skip, 10 - skip) ==
+          std::vector<int64_t>(whole.begin() + long(batch) * skip, whole.end()));
+}
