@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # One job, ours against PyTorch in the same run: pairs A B A B .., medians, the machine's ceilings.
 #   bench/compare.sh [--install] JOB [--pairs N] [--threads N] [--clock wall|cpu] [--compile]
-#   JOB: resnet18-cifar-train resnet18-cifar-infer resnet26-cifar-train resnet50-infer gemm conv conv-narrow
-#        optimizer infonce infonce-bf16 augment-simclr32 augment-moco224 decode moco-step
+#   JOB: resnet18-cifar-train resnet18-cifar-infer resnet26-cifar-train ttt-step resnet50-infer gemm conv
+#        conv-narrow optimizer infonce infonce-bf16 augment-simclr32 augment-moco224 decode moco-step
 # gemm, conv and conv-narrow are compared with oneDNN too where it is installed (libdnnl-dev).
 # Needs a Python with PyTorch: $AUTODIDACT_TORCH_PYTHON, or build/torch-env, which --install makes
 # from PyPI. The last line is `JOB: 1.23 times PyTorch (ours .., theirs ..; CLASS; N pairs)`.

@@ -2,16 +2,18 @@
 // once more. bench/peers/jobs.py is PyTorch's side and takes the same lines; the driver asks them
 // in turn. An answer is `work seconds cpu_seconds`, work in images, FLOP (2 a multiply-add of the
 // direct sum) or bytes.
-//   train NETWORK BATCH SIZE | infer ..              f32, SGD with momentum; from 64 pixels on with
-//                                                    ImageNet's stem and classes
-//   optimizer foreach|fused                          PyTorch's kinds; ours: SGD, average, bf16
-//   gemm BATCH M N K TRANSPOSE_A TRANSPOSE_B | conv N SIZE IN OUT KERNEL STRIDE PASS
-//   infonce TYPE BATCH KEYS DIM                      forward and dq, f32 or bf16, rows of length 1
-//   views simclr32|moco224                           random views of uint8 pictures, in views
-//   decode HEIGHT WIDTH SIDE                         JPEG files to central squares, in pictures
-//   moco BATCH KEYS DIM                              a step of CIFAR's ResNet-18, its views too
-//   fma | stream                                     the machine's ceilings
-//   onednn gemm .. | onednn conv ..                  the same by oneDNN, where it is built in
+//
+//   train|adapt|infer NETWORK BATCH SIZE   f32; SGD with momentum, in adapt without (a step of
+//                                          test-time training); ImageNet's stem from 64 pixels on
+//   optimizer foreach|fused                PyTorch's kinds; ours is one: SGD, average, bf16
+//   gemm BATCH M N K TRANSPOSE_A TRANSPOSE_B
+//   conv N SIZE IN OUT KERNEL STRIDE PASS
+//   infonce TYPE BATCH KEYS DIM            forward and dq, f32 or bf16, rows of length 1
+//   views simclr32|moco224                 random views of uint8 pictures, in views
+//   decode HEIGHT WIDTH SIDE               JPEG files to central squares, in pictures
+//   moco BATCH KEYS DIM                    a step of CIFAR's ResNet-18, its views too
+//   fma, or stream                         the machine's ceilings
+//   onednn gemm .., or onednn conv ..      the same by oneDNN, where it is built in
 #include <sys/resource.h>
 #include <chrono>
 #include <cmath>
@@ -56,11 +58,11 @@ struct Network {
   Optimizer optimizer;
   Tensor images, labels;
 
-  Network(const std::string& name, int batch, int size)
+  Network(const std::string& name, int batch, int size, const OptimizerOptions& rule)
       : model({.name = name, .imagenet_stem = size >= 64, .side = size}, size < 64 ? 10 : 1000,
               rng),
         parameters(model),
-        optimizer(parameters, {.weight_decay = 5e-4f}),
+        optimizer(parameters, rule),
         images(numbers({batch, size, size, 3})),
         labels(empty({batch}, Dtype::i32)) {
     for (int i = 0; i < batch; ++i) ptr<int32_t>(labels)[i] = i % 10;
@@ -72,12 +74,15 @@ struct Network {
   void infer() const { model(images); }
 };
 
-Job network_job(std::istringstream& line, bool train) {
+Job network_job(std::istringstream& line, const std::string& kind) {
   std::string name;
   int batch = 0, size = 0;
-  check(bool(line >> name >> batch >> size), "bench_jobs: train|infer NETWORK BATCH SIZE");
-  auto network = std::make_shared<Network>(name, batch, size);
-  if (train) return {[network] { network->train(); }, double(batch)};
+  check(bool(line >> name >> batch >> size), "bench_jobs: train|adapt|infer NETWORK BATCH SIZE");
+  // A step of test-time training has neither momentum nor weight decay.
+  const OptimizerOptions rule{.weight_decay = kind == "adapt" ? 0 : 5e-4f,
+                              .momentum = kind == "adapt" ? 0 : 0.9f};
+  auto network = std::make_shared<Network>(name, batch, size, rule);
+  if (kind != "infer") return {[network] { network->train(); }, double(batch)};
   network->parameters.freeze();
   set_training(network->model, false);
   return {[network] { network->infer(); }, double(batch)};
@@ -275,7 +280,7 @@ Job make_job(const std::string& request) {
   std::istringstream line(request);
   std::string kind;
   line >> kind;
-  if (kind == "train" || kind == "infer") return network_job(line, kind == "train");
+  if (kind == "train" || kind == "adapt" || kind == "infer") return network_job(line, kind);
   if (kind == "optimizer") return bench_job("sgd_ema");
   if (kind == "gemm") return gemm_job(line, Ours());
   if (kind == "conv") return conv_job(line, Ours());
@@ -292,7 +297,7 @@ Job make_job(const std::string& request) {
   if (kind == "fma") return bench_job(fma_ceiling());
   if (kind == "stream") return bench_job(stream_ceiling());
   fail(ErrorKind::usage,
-       "bench_jobs: train, infer, optimizer, gemm, conv, infonce, views, decode, ",
+       "bench_jobs: train, adapt, infer, optimizer, gemm, conv, infonce, views, decode, ",
        "moco, fma or stream, got ", request);
 }
 

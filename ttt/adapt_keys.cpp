@@ -85,6 +85,8 @@ void AdaptKeys::visit(Keys& k) {
     {"random", "all"});
   k("part", part, "what learns: all (shared blocks and self-supervised branch), shared, norms",
     {"all", "shared", "norms"});
+  k("gradients", gradients,
+    "also measure by how much the two losses' gradients agree, beside the gain");
   k("threshold", threshold, "learn from a picture where upright has less probability; 1: always",
     0.0, 1.0);
   k("prior", prior, "of bn: how many pictures the statistics before count as; 0: the batch's alone",
@@ -118,7 +120,8 @@ void AdaptKeys::refuse_idle(const Recipe& given) const {
   };
   used(adapts, {"method", "batch"});
   used(learns, {"steps", "learning_rate"});
-  used(turns, {"copies", "rotations", "part", "threshold", "most_norm", "stop_rising"});
+  used(turns,
+       {"gradients", "copies", "rotations", "part", "threshold", "most_norm", "stop_rising"});
   used(turns && mode == "online", {"anchor", "reset_every", "alarm_window"});
   used(adapts && method == "bn", {"prior"});
   used(adapts && method == "pseudo_label", {"confidence"});

@@ -13,6 +13,7 @@
 #include "train/metrics.h"
 #include "train/signals.h"
 #include "ttt/corruptions/corruption.h"
+#include "ttt/figures.h"
 
 namespace autodidact {
 namespace {
@@ -60,10 +61,11 @@ std::vector<NamedStream> finished_streams(const std::string& path,
       s.result.frozen = from_bits(j.at("right_none")), s.result.adapted = from_bits(j.at("right"));
       s.result.learned_from = j.at("learned_from"), s.result.failures = j.at("failures");
       s.result.alarms = j.at("alarms");
-      auto loss = [&](const char* key) {  // null: no batch had a finite one
+      auto number = [&](const char* key) {  // null: it was not finite
         return j.at(key).is_null() ? std::nan("") : j.at(key).get<double>();
       };
-      s.result.first_loss = loss("first_loss"), s.result.last_loss = loss("last_loss");
+      s.result.first_loss = number("first_loss"), s.result.last_loss = number("last_loss");
+      if (j.contains("gradient_product")) s.result.gradient_product = number("gradient_product");
       if (found.size() >= names.size() || s.corruption != names[found.size()])
         fail(ErrorKind::usage, path, ": holds other streams than this run's");
       found.push_back(std::move(s));
@@ -127,6 +129,7 @@ class Run {
       result.streams.push_back(std::move(s));
     }
     result.signal = signals.stop();
+    if (!result.signal) leave_pictures(run, result);
     result.side_by_side = std::max<int64_t>(1, int64_t(learners_.size()));
     std::sort(result.batch_seconds.begin(), result.batch_seconds.end());
     if (pictures) result.seconds_per_sample = seconds / double(pictures);
@@ -134,6 +137,16 @@ class Run {
   }
 
  private:
+  static void leave_pictures(const RunDirectory& run, AdaptRun& result) {
+    auto leave = [&](const char* name, const auto& drawing) {
+      result.pictures.push_back(run.picture(name));
+      draw(result.pictures.back(), drawing);
+    };
+    leave("errors.png", error_plot(result));
+    leave("stream.png", stream_figure(result));
+    if (result.keys.gradients) leave("gradients.png", gradient_figure(result));
+  }
+
   // Of the network: a run is not gone on with for another one.
   std::string weights() const {
     std::string hashes;
@@ -216,12 +229,24 @@ class Run {
     auto frozen = recognised([&](const uint8_t* images, int count,
                                  int side) { return first.predict(images, count, side); },
                              *pictures, loaded_.side, stop);
+    const std::optional<double> product =
+        keys_.gradients ? std::optional(mean_gradient_product(*pictures, stop)) : std::nullopt;
     std::vector<TestTimeLearner*> learners;
     for (auto& l : learners_) learners.push_back(l.get());
     StreamResult r = run_stream(learners, *pictures, order_, loaded_.side,
                                 {.batch = int(keys_.batch), .stop = stop});
     r.frozen = std::move(frozen);
+    r.gradient_product = product;
     return r;
+  }
+
+  // Of the snapshot.
+  double mean_gradient_product(const Dataset& pictures, const std::function<bool()>& stop) {
+    Adapter& network = dynamic_cast<Adapter&>(*learners_.front());
+    double sum = 0;
+    for (int64_t i = 0; i < pictures.size() && !stop(); ++i)
+      sum += network.gradient_product(pictures.pixels(i), pictures.label(i), loaded_.side);
+    return sum / double(pictures.size());
   }
 
   std::string protocol() const {
@@ -251,17 +276,19 @@ class Run {
 MetricsFile::Line facts_of(const NamedStream& s) {
   const StreamResult& r = s.result;
   const Interval change = difference(r.adapted, r.frozen);
-  return {{"corruption", s.corruption},
-          {"samples", int64_t(r.adapted.size())},
-          {"error_none", error_of(r.frozen).value},
-          {"error", error_of(r.adapted).value},
-          {"difference", change.value},
-          {"half_interval", change.half},
-          {"learned_from", r.learned_from},
-          {"failures", r.failures},
-          {"alarms", r.alarms},
-          {"first_loss", r.first_loss},
-          {"last_loss", r.last_loss}};
+  MetricsFile::Line line = {{"corruption", s.corruption},
+                            {"samples", int64_t(r.adapted.size())},
+                            {"error_none", error_of(r.frozen).value},
+                            {"error", error_of(r.adapted).value},
+                            {"difference", change.value},
+                            {"half_interval", change.half},
+                            {"learned_from", r.learned_from},
+                            {"failures", r.failures},
+                            {"alarms", r.alarms},
+                            {"first_loss", r.first_loss},
+                            {"last_loss", r.last_loss}};
+  if (r.gradient_product) line.emplace_back("gradient_product", *r.gradient_product);
+  return line;
 }
 
 AdaptRun adapt_run(AdaptRequest request, Progress& progress) {

@@ -31,6 +31,7 @@ struct AdaptRun {
   AdaptKeys keys;
   std::vector<NamedStream> streams;
   std::string protocol;
+  std::vector<std::string> pictures;  // paths of what was drawn
   double seconds_per_sample = 0;      // of this call, as what follows
   std::vector<double> batch_seconds;  // of learning and answering, sorted
   int64_t side_by_side = 1;           // batches at a time

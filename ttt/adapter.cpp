@@ -108,6 +108,16 @@ void Adapter::gather(const uint8_t* images, const int64_t* keys, int count, int 
   }
 }
 
+NetworkInput Adapter::in_four_turns(const uint8_t* images, int count, int side) const {
+  Batch upright;
+  upright.count = count, upright.side = side;
+  upright.images.assign(images, images + size_t(count) * size_t(side) * size_t(side) * 3);
+  upright.samples.resize(size_t(count));
+  Augmentation turns;
+  turns.normalization = augmentation_.normalization, turns.rotation = Rotation::all;
+  return augment(upright, turns, Dtype::f32, device());
+}
+
 double Adapter::turn_loss(const NetworkInput& in) {
   Frozen frozen(parameters_);
   return double(item<float>(cross_entropy(method_.network().self_supervised(in.x), in.turns)));
@@ -115,13 +125,7 @@ double Adapter::turn_loss(const NetworkInput& in) {
 
 // Of the pictures that arrive, in all four turns, before anything is learned from them.
 bool Adapter::raises_alarm(const uint8_t* images, int count, int side) {
-  Batch arriving;
-  arriving.count = count, arriving.side = side;
-  arriving.images.assign(images, images + size_t(count) * size_t(side) * size_t(side) * 3);
-  arriving.samples.resize(size_t(count));
-  Augmentation turns;
-  turns.normalization = augmentation_.normalization, turns.rotation = Rotation::all;
-  const NetworkInput in = augment(arriving, turns, Dtype::f32, device());
+  const NetworkInput in = in_four_turns(images, count, side);
   const double now = turn_loss(in);
   copy(learned_, parameters_.value);
   copy(parameters_.value, snapshot_);
@@ -131,6 +135,22 @@ bool Adapter::raises_alarm(const uint8_t* images, int count, int side) {
   if (int(gains_.size()) > options_.rails.alarm_window) gains_.erase(gains_.begin());
   return int(gains_.size()) == options_.rails.alarm_window &&
          std::accumulate(gains_.begin(), gains_.end(), 0.0) < 0;
+}
+
+double Adapter::gradient_product(const uint8_t* image, int label, int side) {
+  Tensor target = empty({1}, Dtype::i32);
+  *ptr<int32_t>(target) = label;
+  const Tensor x = normalize(image, 1, side, augmentation_.normalization, Dtype::f32, device());
+  backward(cross_entropy(method_.logits(x), to_device(target, device())));
+  parameters_.finish_grad();  // of the self-supervised branch: zero
+  const Tensor main = clone(parameters_.grad);
+  parameters_.zero_grad();
+  const NetworkInput turned = in_four_turns(image, 1, side);
+  backward(cross_entropy(method_.network().self_supervised(turned.x), turned.turns));
+  parameters_.finish_grad();
+  const double product = double(item<float>(sum(main * parameters_.grad)));
+  parameters_.zero_grad();
+  return product;
 }
 
 // w = (1 - anchor) w + anchor snapshot.

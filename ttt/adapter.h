@@ -63,6 +63,10 @@ class Adapter : public TestTimeLearner {
   void reset() override;  // one copy
   bool is_at_snapshot() const override;
   void take_snapshot();  // the network as it is now
+  // <grad l_m, grad l_s> over the weights that learn and that both losses reach (Sun et al. 2020,
+  // section 4): l_m of the untouched picture and its label, l_s of its four turns. Where it is
+  // positive a small step on l_s lowers l_m too (their theorem 1). Nothing is learned.
+  double gradient_product(const uint8_t* image, int label, int side);
   const Parameters& parameters() const { return parameters_; }
 
  private:
@@ -71,6 +75,7 @@ class Adapter : public TestTimeLearner {
   void gather(const uint8_t* images, const int64_t* keys, int count, int side);
   std::vector<bool> uncertain(const uint8_t* images, int count, int side);
   bool raises_alarm(const uint8_t* images, int count, int side);
+  NetworkInput in_four_turns(const uint8_t* images, int count, int side) const;
   double turn_loss(const NetworkInput& in);
   bool step(Observed& seen, bool first);
   void return_part_of_the_way();

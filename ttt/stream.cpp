@@ -140,6 +140,20 @@ Interval difference(const std::vector<bool>& now, const std::vector<bool>& befor
   return mean_of(differences(now, before));
 }
 
+double correlation(const std::vector<double>& x, const std::vector<double>& y) {
+  check(x.size() == y.size() && !x.empty(), "correlation: two rows of one length, got ", x.size(),
+        " and ", y.size());
+  auto mean = [](const std::vector<double>& v) {
+    return std::accumulate(v.begin(), v.end(), 0.0) / double(v.size());
+  };
+  const double mx = mean(x), my = mean(y);
+  double xx = 0, xy = 0, yy = 0;
+  for (size_t i = 0; i < x.size(); ++i)
+    xx += (x[i] - mx) * (x[i] - mx), xy += (x[i] - mx) * (y[i] - my),
+        yy += (y[i] - my) * (y[i] - my);
+  return xy / std::sqrt(xx * yy);
+}
+
 Interval mean_difference(const std::vector<StreamResult>& streams) {
   check(!streams.empty(), "mean difference: there are no streams");
   std::vector<double> sums(streams[0].adapted.size(), 0);

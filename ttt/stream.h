@@ -23,8 +23,10 @@ struct StreamResult {
   int64_t failures = 0;                  // batches whose loss was not finite
   int64_t alarms = 0;                    // of Rails::alarm_window
   double first_loss = 0, last_loss = 0;  // self-supervised, means of finite ones
-  double seconds = 0;                    // from the first batch to the last
-  std::vector<double> batch_seconds;     // of observing and answering, a batch
+  // The mean of Adapter::gradient_product, before anything was learned, where that was measured.
+  std::optional<double> gradient_product = {};
+  double seconds = 0;                 // from the first batch to the last
+  std::vector<double> batch_seconds;  // of observing and answering, a batch
   bool stopped = false;
 };
 
@@ -51,6 +53,8 @@ struct Interval {
 };
 Interval error_of(const std::vector<bool>& right);
 Interval difference(const std::vector<bool>& now, const std::vector<bool>& before);
+// Pearson's r. NaN where one of them does not vary.
+double correlation(const std::vector<double>& x, const std::vector<double>& y);
 // Over several streams of the same pictures: the mean difference, paired by picture.
 Interval mean_difference(const std::vector<StreamResult>& streams);
 

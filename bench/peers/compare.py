@@ -32,6 +32,7 @@ JOBS = {  # name: (pairs, unit, what one unit of work is divided by, requests)
     "resnet18-cifar-train": (12, "images/s", 1, ["train resnet18 128 32"]),
     "resnet18-cifar-infer": (12, "images/s", 1, ["infer resnet18 128 32"]),
     "resnet26-cifar-train": (12, "images/s", 1, ["train resnet26 128 32"]),
+    "ttt-step": (12, "views/s", 1, ["adapt resnet26 32 32"]),
     "resnet50-infer": (8, "images/s", 1, ["infer resnet50 8 224"]),
     "gemm": (5, "GFLOP/s", 1e9, ["gemm " + shape for shape in GEMM]),
     "conv": (3, "GFLOP/s", 1e9, list(CONV)),

@@ -16,17 +16,18 @@ import networks
 FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
-def network_runs(train, name, batch, size, compiling):
+def network_runs(kind, name, batch, size, compiling):
     batch, size = int(batch), int(size)
     small = size < 64
     for format_name, layout in FORMATS.items():
         for compiled in (False, True) if compiling else (False,):
             torch.manual_seed(0)
             net = networks.build(name, classes=10 if small else 1000, imagenet_stem=not small)
-            net = net.to(memory_format=layout).train(train)
+            net = net.to(memory_format=layout).train(kind != "infer")
             images = torch.randn(batch, 3, size, size).to(memory_format=layout)
             labels = torch.arange(batch) % 10
-            optimizer = torch.optim.SGD(net.parameters(), 0.01, momentum=0.9, weight_decay=5e-4,
+            momentum, decay = (0, 0) if kind == "adapt" else (0.9, 5e-4)  # adapt: a test-time step
+            optimizer = torch.optim.SGD(net.parameters(), 0.01, momentum, weight_decay=decay,
                                         fused=True)
             call = torch.compile(net) if compiled else net
 
@@ -39,7 +40,8 @@ def network_runs(train, name, batch, size, compiling):
                 with torch.inference_mode():
                     call(images)
 
-            yield format_name + (" compiled" if compiled else ""), step if train else look, batch
+            yield (format_name + (" compiled" if compiled else ""),
+                   look if kind == "infer" else step, batch)
 
 
 def gemm_runs(batch, m, n, k, transpose_a, transpose_b):
@@ -249,8 +251,8 @@ def moco_runs(batch, keys, dim):
 
 def runs(request, compiling):
     kind, *rest = request.split()
-    if kind in ("train", "infer"):
-        yield from network_runs(kind == "train", *rest, compiling)
+    if kind in ("train", "adapt", "infer"):
+        yield from network_runs(kind, *rest, compiling)
     elif kind == "optimizer":
         yield from optimizer_runs(*rest)
     elif kind == "gemm":
@@ -266,8 +268,8 @@ def runs(request, compiling):
     elif kind == "moco":
         yield from moco_runs(*rest)
     else:
-        sys.exit("jobs.py: train, infer, optimizer, gemm, conv, infonce, views, decode or moco, "
-                 f"got {request}")
+        sys.exit("jobs.py: train, adapt, infer, optimizer, gemm, conv, infonce, views, decode or "
+                 f"moco, got {request}")
 
 
 def measure(run, least):

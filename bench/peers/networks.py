@@ -25,16 +25,16 @@ class ResNet(torchvision.models.ResNet):
         return outputs
 
 
-def resnet(depth=18, width=64, imagenet_stem=False, classes=10):
+def resnet(depth=18, width=64, imagenet_stem=False, classes=10, groups=0):
     """torchvision's, with channels scaled to `width` in the first stage and, for small images, a
-    3x3 stem without the max-pool."""
+    3x3 stem without the max-pool. groups: of GroupNorm; 0: BatchNorm."""
     kind, depths = {18: (torchvision.models.resnet.BasicBlock, [2, 2, 2, 2]),
                     34: (torchvision.models.resnet.BasicBlock, [3, 4, 6, 3]),
                     50: (torchvision.models.resnet.Bottleneck, [3, 4, 6, 3])}[depth]
-    net = ResNet(kind, depths, num_classes=classes)
+    net = ResNet(kind, depths, num_classes=classes, norm_layer=lambda c: norm(groups, c))
     if width != 64:
         net.inplanes = width
-        net.bn1 = nn.BatchNorm2d(width)
+        net.bn1 = norm(groups, width)
         for i, blocks in enumerate(depths):
             stage = net._make_layer(kind, width << i, blocks, stride=1 if i == 0 else 2)
             setattr(net, f"layer{i + 1}", stage)
@@ -135,10 +135,10 @@ class Nin(nn.Module):
         return self._feature_blocks[-1](x.mean((2, 3)))
 
 
-def build(name, width=0, classes=10, imagenet_stem=False, groups=8):
+def build(name, width=0, classes=10, imagenet_stem=False, groups=8, own_norm=True):
     """The network that EncoderOptions of models/encoder.h names, with its linear head."""
     if name == "resnet26":
         return ResNet26(width or 16, groups, classes)
     if name.startswith("resnet"):
-        return resnet(int(name[6:]), width or 64, imagenet_stem, classes)
+        return resnet(int(name[6:]), width or 64, imagenet_stem, classes, 0 if own_norm else groups)
     return Nin(int(name[3:]), width or 192, classes)

@@ -17,6 +17,7 @@ work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 export PYTHONDONTWRITEBYTECODE=1
 "$python" "$here/vectors.py" full "$work/vectors"
 "$python" "$here/transformers.py" full "$work/vectors/transformers"
+"$python" "$here/adaptation.py" full "$work/vectors/ttt"
 "$python" "$here/exchange.py" give "$work/exchange"
 AUTODIDACT_PARITY_VECTORS=$work/vectors AUTODIDACT_PARITY_EXCHANGE=$work/exchange "$tests" -tc='parity*'
 "$python" "$here/exchange.py" take "$work/exchange"

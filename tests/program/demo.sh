@@ -4,7 +4,7 @@
 . "$(dirname "$0")/checks.bash"
 cd "$work" || exit 1
 
-"$program" demo --minutes 1 --json -q >out 2>err || { complain "exit code $?"; cat err; }
+"$program" demo --minutes 2 --json -q >out 2>err || { complain "exit code $?"; cat err; }
 python3 - <<'P' || complain "--json: not what the run directory holds"
 import json, pathlib
 o = json.loads(pathlib.Path("out").read_text())
@@ -20,7 +20,11 @@ for key in ("finetuned", "from_scratch", "few_labels", "few_labels_untrained"):
     assert [p["per_class"] for p in o[key]] == [5, 20, 100], o[key]
 text = (run / "summary.txt").read_text()
 assert f"{100 * o['linear']:.1f} %" in text and f"{100 * o['knn']:.1f} %" in text, text
-assert len(o["pictures"]) >= 5
+a = o["adapting"]
+assert len(a["results"]) == 4 and abs(a["error"] - a["error_none"] - a["difference"]) < 1e-6, a
+assert 0.3 < a["accuracy"] < 1 and 0.25 < a["rotation_accuracy"] < 1, a
+assert f"{a['error_none']:.1f}%" in text and f"{a['error']:.1f}%" in text, text
+assert len(o["pictures"]) >= 7
 for picture in o["pictures"]:
     assert picture in text and pathlib.Path(picture).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n", picture
 P

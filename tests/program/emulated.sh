@@ -61,6 +61,16 @@ done
 cmp -s <(sed -E 's/"(seconds|first_loss|last_loss)": [^,}]*//g' "$work/adapt-cpu/metrics.jsonl") \
        <(sed -E 's/"(seconds|first_loss|last_loss)": [^,}]*//g' "$work/adapt-emulated/metrics.jsonl") ||
   complain "adapt: the emulated GPU recognises other pictures than the CPU"
+for device in cpu emulated; do
+  runs 0 "tent, online" adapt --checkpoint "$work/ttt-cpu" --method tent --mode online --samples 4 --batch 4 --steps 2 \
+       --learning-rate 0.1 --device $device --out "$work/tent-$device" -q
+done
+entropies() { sed -E 's/.*"first_loss": ([^,]*), "last_loss": ([^,}]*).*/\1 \2/' "$work/tent-$1/metrics.jsonl"; }
+awk -v ours="$(entropies cpu)" -v theirs="$(entropies emulated)" 'BEGIN {
+    split(ours, a, " "); split(theirs, b, " ")
+    for (i in a) { d = a[i] - b[i]; if (!(d < 1e-4 * a[i] && -d < 1e-4 * a[i])) exit 1 }
+    exit !(a[2] < a[1]) }' ||   # the second step began below the first
+  complain "adapt --method tent: entropies of $(entropies cpu) on the CPU, $(entropies emulated) on the emulated GPU"
 
 # The device fails: exit code 5, in words; nothing is written afterwards.
 fails() { export AUTODIDACT_EMULATOR_FAIL=$1; }

@@ -102,6 +102,20 @@ for _ in $(seq 600); do [[ ! -s $work/stopped/config.toml ]] || break; sleep 0.0
 kill -TERM $pid; wait $pid; status=$?
 [[ $status -eq 143 ]] || complain "SIGTERM: exit code $status"
 
+# The gradients' agreement: with every stream, and the same after an interruption; pictures of the results.
+agreeing=("${stream[@]}" --mode standard --gradients --set learning_rate=1 --steps 3)
+runs 0 "and the error taken away: r " "${agreeing[@]}" --out "$work/agree"
+grep -c '"gradient_product": -\?[0-9]' "$work/agree/metrics.jsonl" | grep -qx 3 || complain "--gradients: $(tail -1 "$work/agree/metrics.jsonl")"
+for picture in errors stream gradients; do
+  [[ -s $work/agree/pictures/$picture.png ]] || complain "adapt: no picture of $picture"
+done
+cp -r "$work/agree" "$work/agree-again"
+sed -i '$d' "$work/agree-again/metrics.jsonl"
+runs 0 "over 3 streams" "${agreeing[@]}" --resume --out "$work/agree-again"
+cmp -s "$work/agree/metrics.jsonl" "$work/agree-again/metrics.jsonl" || complain "--gradients: a resumed run ends in other results"
+[[ ! -e $work/online1/pictures/gradients.png ]] || complain "a picture of gradients that were not measured"
+runs 2 "gradients does nothing in mode none" adapt --checkpoint "$work/joint1" "${pictures[@]}" --mode none --gradients --out "$work/none"
+
 # What it is compared with: BatchNorm's statistics, TENT and pseudo-labels, on a network without a branch too.
 runs 0 "accuracy" train ttt "${tiny[@]}" --set groups=0 --set objective=main --out "$work/twin"
 twin=(adapt --checkpoint "$work/twin" "${pictures[@]}" --corruption gaussian_noise:5,fog:5 --batch 5)

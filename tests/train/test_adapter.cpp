@@ -7,6 +7,7 @@
 #include "kernels/parallel.h"
 #include "train/data/dataset.h"
 #include "ttt/adapter.h"
+#include "ttt/figures.h"
 #include "ttt/stream.h"
 
 using namespace autodidact;
@@ -15,10 +16,9 @@ namespace {
 
 constexpr int kSide = 16;
 
-std::unique_ptr<Method> small_method(const char* settings = "") {
+std::unique_ptr<Method> small_method(const char* settings = "crop_padding = 2\n") {
   Recipe recipe = Recipe::parse(
-      std::string("model = \"resnet26\"\nwidth = 8\ngroups = 4\ncrop_padding = 2\n") + settings,
-      "test");
+      std::string("model = \"resnet26\"\nwidth = 8\ngroups = 4\n") + settings, "test");
   return make_method("ttt", recipe, {kSide, {"a", "b", "c"}, 7}, Dtype::f32);
 }
 std::vector<uint8_t> pictures(int count) {
@@ -234,6 +234,70 @@ TEST_CASE("adapter: steps stop where the loss rises") {
   CHECK(stopped.first_loss == all.first_loss);
   CHECK(stopped.last_loss <= stopped.first_loss);
   CHECK(stopped.last_loss != all.last_loss);
+}
+
+// A step of rate h on l_s changes l_m by -h <grad l_m, grad l_s> + O(h^2), which no gradient of
+// ours takes part in: the difference is that of two losses.
+TEST_CASE("adapter: the gradients' product is how fast a step on one loss lowers the other") {
+  auto method = small_method("crop_padding = 0\nflip = false\n");
+  const auto images = pictures(1);
+  const int64_t key = 0;
+  constexpr int kLabel = 1;
+  auto main_loss = [&](Adapter& adapter) {
+    return -std::log(double(ptr<const float>(adapter.predict(images.data(), 1, kSide))[kLabel]));
+  };
+  AdaptOptions o = options_of(Keep::standard, 1);
+  o.copies = 4, o.rotation = Rotation::all;  // the picture itself in its four turns
+  double product = 0;
+  auto lowered = [&](double rate) {
+    o.learning_rate = rate;
+    Adapter adapter(*method, o);
+    const double before = main_loss(adapter);
+    product = adapter.gradient_product(images.data(), kLabel, kSide);
+    CHECK(adapter.is_at_snapshot());
+    adapter.observe(images.data(), &key, 1, kSide);
+    const double after = main_loss(adapter);
+    adapter.reset();
+    return before - after;
+  };
+  // h and 2 h together leave out the term in h^2.
+  const double h = 1e-3, once = lowered(h), twice = lowered(2 * h);
+  CHECK(std::abs(product) > 1e-3);
+  CHECK((2 * once - twice / 2) / h == doctest::Approx(product).epsilon(0.02));
+}
+
+TEST_CASE("stream: Pearson's r, by hand") {
+  CHECK(correlation({1, 2, 3}, {5, 7, 9}) == doctest::Approx(1));
+  CHECK(correlation({1, 2, 3}, {9, 7, 5}) == doctest::Approx(-1));
+  // Deviations -1, 0, 1 and -1, 1, 0: 1 / sqrt(2 * 2).
+  CHECK(correlation({1, 2, 3}, {0, 2, 1}) == doctest::Approx(0.5));
+  CHECK(std::isnan(correlation({1, 2}, {3, 3})));
+}
+
+// Three streams of four pictures: gains of 0, 25 and 50 points beside products of 1, 3 and 2.
+TEST_CASE("figures: the gradients' correlation, by hand") {
+  AdaptRun run;
+  for (double product : {1.0, 3.0, 2.0}) {
+    NamedStream s{"fog:5", {}};
+    s.result.frozen = {true, false, false, false};
+    s.result.adapted = {true, !run.streams.empty(), run.streams.size() > 1, false};
+    s.result.gradient_product = product;
+    CHECK(!gradient_correlation(run));  // of fewer than three
+    run.streams.push_back(s);
+  }
+  const auto c = gradient_correlation(run);
+  REQUIRE(c);
+  CHECK(c->sets == 3);
+  CHECK(c->r == doctest::Approx(0.5));  // deviations -1, 0, 1 and -1, 1, 0
+  const Figure figure = gradient_figure(run);
+  CHECK(figure.panels[0].lines[0].x == std::vector<double>{1, 3, 2});
+  CHECK(figure.panels[0].lines[0].y == std::vector<double>{0, 25, 50});
+  const Figure along = stream_figure(run);  // a picture a part
+  CHECK(along.panels[0].lines[0].y == std::vector<double>{100, 0, 0, 0});
+  CHECK(along.panels[0].lines[1].y[1] == doctest::Approx(200.0 / 3));
+  const IntervalPlot errors = error_plot(run);
+  CHECK(errors.rows[2].values[0].value == 75);
+  CHECK(errors.rows[2].values[1].value == 25);
 }
 
 TEST_CASE("adapter: a network without a branch and senseless options are refused") {

@@ -51,13 +51,20 @@ TEST_CASE("grids and plots take any text, any numbers, nothing at all") {
   LinePlot odd_numbers{odd, odd, odd, {{odd, {1, 2, 3, 4}, {0.5, NAN, INFINITY, 2}}}, {{odd, 1}}};
   LinePlot one_point{"", "x", "y", {{"a", {3}, {7}}}, {}, true};
   LinePlot logarithm{"", "x", "y", {{"a", {0, 1, 1e6}, {-1, -2, -3}, true}}, {}, true};
-  figure.panels = {odd_numbers, one_point, logarithm, {}};
+  LinePlot points{"", "x", "y", {{"a", {1, 2}, {3, 1}}}};
+  points.lines[0].joined = false;
+  figure.panels = {odd_numbers, one_point, logarithm, points, {}};
+  IntervalPlot rows{
+      odd, odd, odd, {odd, "b"}, {{odd, {{1, 0.5}, {NAN, 1}}}, {"", {{-1, 0}, {0, 9}}}}};
   for (const char* name : {"/a.png", "/a.svg"}) {
     draw(f.path() + name, grid);
     draw(f.path() + "/b" + name[1] + (name + 2), figure);
+    draw(f.path() + "/c" + name[1] + (name + 2), rows);
+    draw(f.path() + "/d" + name[1] + (name + 2), IntervalPlot{});
   }
   CHECK(colours(read_image(f.path() + "/a.png")) > 1000);
   CHECK(colours(read_image(f.path() + "/ba.png")) > 1000);
+  CHECK(colours(read_image(f.path() + "/ca.png")) > 1000);
   auto svg = read_bytes(f.path() + "/ba.svg", 1 << 24);
   std::string text(svg.begin(), svg.end());
   CHECK(text.rfind("<?xml", 0) == 0);
@@ -65,10 +72,15 @@ TEST_CASE("grids and plots take any text, any numbers, nothing at all") {
   for (const char* call : {"/none/a.png", "/a.jpg"}) {
     CHECK_THROWS_AS(draw(f.path() + call, grid), Error);
     CHECK_THROWS_AS(draw(f.path() + call, figure), Error);
+    CHECK_THROWS_AS(draw(f.path() + call, rows), Error);
   }
   figure.panels = {{"", "", "", {{"a", {1, 2}, {1}}}, {}}};
   CHECK_THROWS_WITH_AS(draw(f.path() + "/c.png", figure),
                        doctest::Contains("line 'a' has 2 x and 1 y"), Error);
+  rows.rows[0].values.pop_back();
+  rows.rows[0].name = "snow";
+  CHECK_THROWS_WITH_AS(draw(f.path() + "/c.png", rows),
+                       doctest::Contains("row 'snow' has 1 values, there are 2 series"), Error);
 }
 
 TEST_CASE("augmented samples: the first column is the picture, the others what the network gets") {

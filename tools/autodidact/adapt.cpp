@@ -1,10 +1,12 @@
 // autodidact adapt: test-time training on a stream of pictures, or BatchNorm's adaptation, beside
 // the same network frozen.
 #include <fmt/format.h>
+#include <cmath>
 #include <memory>
 #include "tools/autodidact/command.h"
 #include "train/signals.h"
 #include "ttt/adaptation.h"
+#include "ttt/figures.h"
 
 namespace autodidact {
 namespace {
@@ -63,6 +65,14 @@ void run_adapt(const Common& common, Options& o) {
                  {"half_interval", mean.half},
                  {"samples", results[0].adapted.size()},
                  {"seconds_per_sample", run.seconds_per_sample}});
+  if (const auto c = gradient_correlation(run)) {
+    object["gradient_correlation"] = {{"r", c->r}, {"sets", c->sets}};
+    text += fmt::format(
+        "inner product of the two losses' gradients and the error taken away: {} over {} streams\n",
+        std::isfinite(c->r) ? fmt::format("r = {:.2f}", c->r) : "r is not defined (no change)",
+        c->sets);
+  }
+  object["pictures"] = run.pictures;
   if (const auto& times = run.batch_seconds; !times.empty()) {
     Json latency;
     for (int part : {50, 90, 99, 100}) {
@@ -93,6 +103,7 @@ void add_adapt(CLI::App& app, Common& common) {
       "  autodidact adapt --checkpoint runs/ttt --corruption all:5 --mode online --samples 1000\n"
       "  autodidact adapt --checkpoint runs/ttt --corruption fog:5 --mode standard --steps 10\n"
       "  autodidact adapt --checkpoint runs/ttt --corruption gaussian_noise:5 --gradual\n"
+      "  autodidact adapt --checkpoint runs/ttt --corruption all --mode standard --gradients\n"
       "  autodidact adapt --checkpoint runs/bn --corruption all:5 --method tent --batch 200\n"
       "  autodidact adapt --checkpoint runs/ttt --data photos/ --mode none");
   c->add_option("--checkpoint", o->checkpoint,
@@ -132,6 +143,9 @@ void add_adapt(CLI::App& app, Common& common) {
   c->add_flag_callback(
       "--gradual", [o] { o->recipe.set("gradual", true); },
       "the severity grows from 1 along the stream");
+  c->add_flag_callback(
+      "--gradients", [o] { o->recipe.set("gradients", true); },
+      "also measure how far the gradients of both losses agree, beside the gain");
   c->add_option("--set", o->sets, "key=value for a key of config.toml: the rails, for one")
       ->take_all();
   c->add_option(

@@ -7,10 +7,12 @@
 #include "engine/durable_file.h"
 #include "tools/autodidact/command.h"
 #include "tools/autodidact/command_line.h"
+#include "tools/autodidact/demo_adapting.h"
 #include "tools/autodidact/demo_pictures.h"
 #include "train/evaluate/neighbor_grid.h"
 #include "train/evaluate/subject.h"
 #include "train/signals.h"
+#include "ttt/figures.h"
 
 namespace autodidact {
 namespace {
@@ -19,19 +21,22 @@ using Json = nlohmann::ordered_json;
 
 struct Options {
   std::string out;
-  double minutes = 3;
+  double minutes = 6;
   bool overwrite = false;
   int64_t seed = 1;
 };
 
-// Sizes that take so many minutes on 2 cores of the AVX2 class; fewer minutes see fewer pictures.
-// What is computed depends on --minutes, not on the clock: the same figures on any machine of a CPU
-// class.
+// Sizes that take so many minutes on 2 cores of the AVX2 class, half of them for test-time
+// training; fewer minutes see fewer pictures. What is computed depends on --minutes, not on the
+// clock: the same figures on any machine of a CPU class.
 struct Plan {
   int64_t epochs, finetune_images;
+  double adapting_minutes;
   std::vector<int64_t> per_class = {5, 20, 100};
   explicit Plan(double minutes)
-      : epochs(std::llround(minutes * 10 / 3)), finetune_images(std::llround(minutes * 8000 / 3)) {}
+      : epochs(std::llround(minutes * 10 / 6)),
+        finetune_images(std::llround(minutes * 8000 / 6)),
+        adapting_minutes(minutes / 2) {}
 };
 
 struct Judged {  // one network
@@ -60,7 +65,7 @@ struct Demo {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   }
   void act(int number, const std::string& what) {
-    progress.say(fmt::format("[{}/4] {} ({} so far)", number, what, duration_text(seconds())));
+    progress.say(fmt::format("[{}/5] {} ({} so far)", number, what, duration_text(seconds())));
   }
   template <class Drawing>
   void picture(const std::string& name, const Drawing& drawing) {
@@ -124,6 +129,22 @@ Json points_of(const std::vector<FewLabelPoint>& points) {
   return list;
 }
 
+Json adapting_facts(const AdaptingAct& act) {
+  Json rows = Json::array();
+  double frozen = 0, adapted = 0;
+  for (const NamedStream& s : act.adapted.streams) {
+    const double before = error_of(s.result.frozen).value, after = error_of(s.result.adapted).value;
+    frozen += before / double(act.adapted.streams.size());
+    adapted += after / double(act.adapted.streams.size());
+    rows.push_back({{"corruption", s.corruption}, {"error_none", before}, {"error", after}});
+  }
+  const Interval change = act.change();
+  return {
+      {"accuracy", act.accuracy}, {"rotation_accuracy", act.turns}, {"error_none", frozen},
+      {"error", adapted},         {"difference", change.value},     {"half_interval", change.half},
+      {"results", rows}};
+}
+
 std::string next_free_folder() {
   std::string name = "runs/demo";
   for (int i = 2; std::filesystem::exists(name); ++i) name = fmt::format("runs/demo-{}", i);
@@ -178,7 +199,14 @@ void run_demo(const Common& common, const Options& o) {
   f.from_scratch = true;
   Finetune scratch = tune();
 
-  demo.act(4, "pictures and the summary");
+  demo.act(4, "learn kinds and turns together, break the pictures, adapt to them");
+  const AdaptingAct adapting =
+      adapting_act(demo.run.path(), demo.plan.adapting_minutes, o.seed, existing_of(o), progress);
+  if (adapting.signal) std::exit(exit_code_of_signal(adapting.signal));
+
+  demo.act(5, "pictures and the summary");
+  demo.picture("broken.png", broken_pictures(adapting));
+  demo.picture("adapting.png", error_plot(adapting.adapted));
   demo.picture(
       "few-labels.png",
       few_label_figure({{"fine-tuned from rotation", tuned.points, false, 0},
@@ -209,12 +237,14 @@ void run_demo(const Common& common, const Options& o) {
       "\nLinear probes by block, learned (the best block is chosen on held-out training "
       "pictures)\n" +
       learned.probe.table() + "untrained\n" + untrained.probe.table();
+  text += adapting_text(adapting);
   text += fmt::format(
       "\nHow each figure was made\n  rotation: {} views, all four turns of each training and test "
       "picture"
-      "\n  {}\n  {}\n  few labels: {}\n  {}\n  {}\n\n",
+      "\n  {}\n  {}\n  few labels: {}\n  {}\n  {}\n  {}\n\n",
       4 * demo.plan.epochs * learned_subject.train->size(), learned.probe.protocol,
-      learned.knn.protocol, learned.few.protocol, tuned.protocol, scratch.protocol);
+      learned.knn.protocol, learned.few.protocol, tuned.protocol, scratch.protocol,
+      adapting.adapted.protocol);
   text += fmt::format("Done in {}. The run is {}; its pictures:\n", duration_text(demo.seconds()),
                       demo.run.path());
   for (const std::string& path : demo.pictures) text += "  " + path + "\n";
@@ -232,6 +262,7 @@ void run_demo(const Common& common, const Options& o) {
                  {"from_scratch", points_of(scratch.points)},
                  {"few_labels", points_of(learned.few.points)},
                  {"few_labels_untrained", points_of(untrained.few.points)},
+                 {"adapting", adapting_facts(adapting)},
                  {"pictures", demo.pictures}});
   demo.run.write("summary.json", object.dump(2) + "\n");
   print_result(common, text, object);
@@ -245,10 +276,10 @@ void add_demo(CLI::App& app, Common& common) {
   c->footer(
       "Examples:\n"
       "  autodidact demo\n"
-      "  autodidact demo --minutes 1 --out runs/short");
+      "  autodidact demo --minutes 2 --out runs/short");
   c->add_option("--out", o->out, "run directory (default: runs/demo, or the next free number)");
   c->add_option("--minutes", o->minutes, "about so long on 2 cores; fewer see fewer pictures")
-      ->check(CLI::Range(1.0, 60.0))
+      ->check(CLI::Range(2.0, 60.0))
       ->capture_default_str();
   c->add_option("--seed", o->seed, "of everything")->check(seed_number())->capture_default_str();
   c->add_flag("--overwrite", o->overwrite, "start anew in an existing run directory");

@@ -28,10 +28,11 @@ struct ImageGrid {
 };
 
 struct PlotLine {
-  std::string name;          // in the legend; "": not there
-  std::vector<double> x, y;  // equally long; a value that is not finite breaks the line
+  std::string name;                    // in the legend; "": not there
+  std::vector<double> x = {}, y = {};  // equally long; a value that is not finite breaks the line
   bool dashed = false;
-  int colour = -1;  // of the palette; -1: by position in the plot
+  int colour = -1;     // of the palette; -1: by position in the plot
+  bool joined = true;  // false: points alone
 };
 struct PlotGuide {  // a level to compare with, as chance
   std::string name;
@@ -46,6 +47,19 @@ struct LinePlot {
   double y_low = std::numeric_limits<double>::quiet_NaN();  // NaN: from the data
   double y_high = std::numeric_limits<double>::quiet_NaN();
 };
+// A row a thing, a value and its interval for each of several series: errors by corruption.
+struct IntervalPlot {
+  struct Value {
+    double value, half;  // not finite: not there
+  };
+  struct Row {
+    std::string name;
+    std::vector<Value> values;  // one a series
+  };
+  std::string title, subtitle, x_label;
+  std::vector<std::string> series;
+  std::vector<Row> rows = {};
+};
 struct Figure {
   std::string title, subtitle;
   std::vector<LinePlot> panels;  // from left to right
@@ -54,5 +68,6 @@ struct Figure {
 // path ends in .png or .svg. ErrorKind::failure where it cannot be written.
 void draw(const std::string& path, const ImageGrid& grid);
 void draw(const std::string& path, const Figure& figure);
+void draw(const std::string& path, const IntervalPlot& plot);
 
 }  // namespace autodidact

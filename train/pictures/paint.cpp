@@ -1,5 +1,6 @@
 #include "train/pictures/paint.h"
 #include <cairo-svg.h>
+#include <cmath>
 #include <memory>
 #include "engine/check.h"
 #include "train/data/bytes.h"
@@ -25,6 +26,16 @@ bool ends(const std::string& s, const std::string& tail) {
 }
 
 }  // namespace
+
+// Steps of 1, 2 or 5 times a power of ten; + 0.0: no tick is -0.
+std::vector<double> round_ticks(double low, double high) {
+  double rough = (high - low) / 5, power = std::pow(10, std::floor(std::log10(rough)));
+  double times = rough / power, step = (times > 5 ? 10 : times > 2 ? 5 : times > 1 ? 2 : 1) * power;
+  std::vector<double> ticks;
+  for (double i = std::ceil(low / step - 1e-9) + 0.0; i * step <= high + step * 1e-9; ++i)
+    ticks.push_back(i * step);
+  return ticks;
+}
 
 bool is_svg(const std::string& path) {
   if (!ends(path, ".svg") && !ends(path, ".png"))
@@ -92,6 +103,22 @@ void Canvas::line(double x0, double y0, double x1, double y1, Colour colour, dou
   cairo_move_to(cairo_, x0, y0);
   cairo_line_to(cairo_, x1, y1);
   cairo_stroke(cairo_);
+}
+
+void Canvas::marker(double x, double y, Colour colour, size_t shape) {
+  constexpr double r = 3;
+  cairo_set_source_rgb(cairo_, colour.r, colour.g, colour.b);
+  cairo_new_path(cairo_);  // text leaves a point, to which a circle would be joined
+  if (shape % 4 == 0) cairo_arc(cairo_, x, y, r, 0, 6.3);
+  else if (shape % 4 == 1) cairo_rectangle(cairo_, x - r, y - r, 2 * r, 2 * r);
+  else {
+    double up = shape % 4 == 2 ? -1 : 1;
+    cairo_move_to(cairo_, x, y + up * r * 1.3);
+    cairo_line_to(cairo_, x + r * 1.2, y - up * r);
+    cairo_line_to(cairo_, x - r * 1.2, y - up * r);
+    cairo_close_path(cairo_);
+  }
+  cairo_fill(cairo_);
 }
 
 void Canvas::frame(double x, double y, double width, double height, Colour colour,

@@ -42,6 +42,7 @@ class Canvas {
   std::string fitted(const std::string& text, double width, const TextStyle& style = {});
 
   void line(double x0, double y0, double x1, double y1, Colour colour, double width = 1);
+  void marker(double x, double y, Colour colour, size_t shape);  // a disc, a square, triangles
   void frame(double x, double y, double width, double height, Colour colour, double line_width);
   // Enlarged pixels stay square.
   void image(double x, double y, double width, double height, const Image& image);
@@ -55,6 +56,7 @@ class Canvas {
   cairo_t* cairo_;
 };
 
+std::vector<double> round_ticks(double low, double high);  // about five
 bool is_svg(const std::string& path);  // ErrorKind::usage where it is neither .png nor .svg
 
 }  // namespace autodidact

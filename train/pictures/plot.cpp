@@ -23,15 +23,6 @@ struct Range {
   double part(double v) const { return (v - low) / (high - low); }
 };
 
-// About five round steps: 1, 2 or 5 times a power of ten.
-std::vector<double> round_ticks(Range r) {
-  double rough = (r.high - r.low) / 5, power = std::pow(10, std::floor(std::log10(rough)));
-  double times = rough / power, step = (times > 5 ? 10 : times > 2 ? 5 : times > 1 ? 2 : 1) * power;
-  std::vector<double> ticks;
-  for (double i = std::ceil(r.low / step - 1e-9); i * step <= r.high + step * 1e-9; ++i)
-    ticks.push_back(i * step);
-  return ticks;
-}
 // 1, 2, 5 in each power of ten, or the powers alone where there are many.
 std::vector<double> log_ticks(Range r) {
   std::vector<double> ticks;
@@ -82,25 +73,11 @@ void set_dash(cairo_t* c, size_t index, bool dashed) {
   else cairo_set_dash(c, nullptr, 0, 0);
 }
 
-void marker(cairo_t* c, double x, double y, size_t index) {
-  constexpr double r = 3;
-  if (index % 4 == 0) cairo_arc(c, x, y, r, 0, 6.3);
-  else if (index % 4 == 1) cairo_rectangle(c, x - r, y - r, 2 * r, 2 * r);
-  else {
-    double up = index % 4 == 2 ? -1 : 1;  // triangles
-    cairo_move_to(c, x, y + up * r * 1.3);
-    cairo_line_to(c, x + r * 1.2, y - up * r);
-    cairo_line_to(c, x - r * 1.2, y - up * r);
-    cairo_close_path(c);
-  }
-  cairo_fill(c);
-}
-
 Colour colour_of(const PlotLine& line, size_t index) {
   return kPalette[(line.colour >= 0 ? size_t(line.colour) : index) % size_t(kColours)];
 }
 
-bool few(const PlotLine& line) { return line.x.size() <= 24; }
+bool marked(const PlotLine& line) { return !line.joined || line.x.size() <= 24; }
 
 // Rows of legend entries; returns the height taken. Without drawing where canvas rows are counted.
 double legend(Canvas& canvas, const LinePlot& p, double x, double y, bool paint) {
@@ -114,9 +91,9 @@ double legend(Canvas& canvas, const LinePlot& p, double x, double y, bool paint)
     if (paint) {
       Colour colour = colour_of(line, i);
       set_dash(canvas.handle(), i, line.dashed);
-      canvas.line(at, y + row - 4, at + 20, y + row - 4, colour, 2);
+      if (line.joined) canvas.line(at, y + row - 4, at + 20, y + row - 4, colour, 2);
       cairo_set_dash(canvas.handle(), nullptr, 0, 0);
-      if (few(line)) marker(canvas.handle(), at + 10, y + row - 4, i);
+      if (marked(line)) canvas.marker(at + 10, y + row - 4, colour, i);
       canvas.text(at + 26, y + row, name, kLegend);
     }
     at += width;
@@ -134,12 +111,14 @@ void panel(Canvas& canvas, const LinePlot& p, double left, double top) {
   };
   auto y_at = [&](double y) { return bottom - ys.part(y) * (bottom - top); };
 
-  for (double t : round_ticks(ys)) {
+  for (double t : round_ticks(ys.low, ys.high)) {
     canvas.line(left, y_at(t), right, y_at(t), kRule);
     canvas.text(left - 7, y_at(t) + 3.5, number(t, ys.high), kTick);
   }
   canvas.line(left, bottom, right, bottom, kFaint);
-  for (double t : !p.x_ticks.empty() ? p.x_ticks : p.log_x ? log_ticks(xs) : round_ticks(xs)) {
+  for (double t : !p.x_ticks.empty() ? p.x_ticks
+                  : p.log_x          ? log_ticks(xs)
+                                     : round_ticks(xs.low, xs.high)) {
     canvas.line(x_at(t), bottom, x_at(t), bottom + 4, kFaint);
     canvas.text(x_at(t), bottom + 16, number(t, xs.high), kTickBelow);
   }
@@ -167,15 +146,15 @@ void panel(Canvas& canvas, const LinePlot& p, double left, double top) {
     auto shown = [&](size_t k) {
       return std::isfinite(line.x[k]) && std::isfinite(line.y[k]) && (!p.log_x || line.x[k] > 0);
     };
-    for (size_t k = 0; k < line.x.size(); ++k)
+    for (size_t k = 0; k < line.x.size() && line.joined; ++k)
       if (shown(k)) {
         if (k == 0 || !shown(k - 1)) cairo_move_to(c, x_at(line.x[k]), y_at(line.y[k]));
         else cairo_line_to(c, x_at(line.x[k]), y_at(line.y[k]));
       }
     cairo_stroke(c);
     cairo_set_dash(c, nullptr, 0, 0);
-    for (size_t k = 0; k < line.x.size() && few(line); ++k)
-      if (shown(k)) marker(c, x_at(line.x[k]), y_at(line.y[k]), i);
+    for (size_t k = 0; k < line.x.size() && marked(line); ++k)
+      if (shown(k)) canvas.marker(x_at(line.x[k]), y_at(line.y[k]), colour, i);
   }
   for (auto& g : p.guides) {  // over the lines, on paper of its own
     const double width = canvas.text_width(g.name, kTick) + 6;
