@@ -14,20 +14,23 @@ endif()
 target_compile_definitions(autodidact_flags INTERFACE
   HWY_BASELINE_TARGETS=HWY_AVX2 HWY_DISABLED_TARGETS=HWY_AVX3_DL)
 if(SANITIZE)
-  if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")   # GCC defines these by itself; the code asks for them alone
+  target_compile_options(autodidact_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${SANITIZE};-fno-sanitize-recover=all;-fno-omit-frame-pointer>)
+  add_link_options(-fsanitize=${SANITIZE})
+  if(SANITIZE MATCHES address)
+    # A check of every pointer's sum for overflow is half of the time that unrolled kernels take to compile; the address
+    # sanitizer finds such a pointer where it is used.
+    target_compile_options(autodidact_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fno-sanitize=pointer-overflow>)
+  endif()
+  if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
     # Functions of more than 500 accesses call the checks in place of having them inside: half of the code of a kernel.
     if(SANITIZE MATCHES address)
       target_compile_options(autodidact_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:SHELL:-mllvm -asan-instrumentation-with-call-threshold=500>)
     endif()
-    foreach(kind ADDRESS THREAD)
+    foreach(kind ADDRESS THREAD)   # GCC defines these by itself; the code asks for them alone
       string(TOLOWER ${kind} word)
       if(SANITIZE MATCHES ${word})
         target_compile_definitions(autodidact_flags INTERFACE __SANITIZE_${kind}__=1)
       endif()
     endforeach()
   endif()
-  # A check of every pointer's sum for overflow is half of the time that unrolled kernels take to compile, and finds
-  # nothing that the address sanitizer does not find where the pointer is used.
-  target_compile_options(autodidact_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${SANITIZE};-fno-sanitize=pointer-overflow;-fno-sanitize-recover=all;-fno-omit-frame-pointer>)
-  add_link_options(-fsanitize=${SANITIZE})
 endif()

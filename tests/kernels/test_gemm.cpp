@@ -134,14 +134,16 @@ std::vector<Case> cases() {
     for (bool tb : {false, true}) {
       for (int m : {1, 5, 6, 7, 16, 23})
         for (int n : {1, 3, 8, 9, 16, 17, 31, 33, 65}) all.push_back({m, n, 19, ta, tb});
-      all.push_back({197, 259, 300, ta, tb});
+      all.push_back({197, 259, 300, ta, tb});  // two blocks each way with AVX2
+      all.push_back({130, 20, 1100, ta, tb});  // cut along rows and along k
       all.push_back({13, 40, 1, ta, tb, 3, 0.5f, 0, true, true, 5});
       all.push_back({13, 40, 37, ta, tb, 3, -2.0f, 0.75f, true, false, 3});
       all.push_back({20, 24, 600, ta, tb, 2, 0.125f, 1, false, true, 1});
       all.push_back({7, 35, 5000, ta, tb, 1, 0.5f, 0, true, true, 2});  // split along k
       all.push_back({65, 65, 64, ta, tb, 12, 0.125f});
     }
-  all.push_back({9, 20, 0, false, false, 1, 1, 0, true});  // the sum over nothing
+  for (bool t : {false, true}) all.push_back({523, 531, 260, t, !t});  // two blocks with AVX-512
+  all.push_back({9, 20, 0, false, false, 1, 1, 0, true});              // the sum over nothing
   all.push_back({0, 20, 5}), all.push_back({9, 0, 5}), all.push_back({9, 20, 5, false, false, 0});
   return all;
 }
