@@ -7,6 +7,7 @@
 namespace autodidact {
 namespace {
 
+constexpr const char* kRecipe = "ttt-world-quick";
 // Four kinds of damage: noise, weather, and what is lost between black and white.
 constexpr const char* kCorruptions = "gaussian_noise:5,impulse_noise:5,fog:5,contrast:5";
 
@@ -24,12 +25,18 @@ std::string row(const std::string& name, double frozen, double adapted, const In
 
 }  // namespace
 
+int64_t adapting_samples(double minutes) {
+  RunKeys keys;
+  Recipe(kRecipe).read(keys);
+  return std::clamp<int64_t>(std::llround(minutes * 400 / 3), 50, keys.test_size);
+}
+
 Interval AdaptingAct::change() const { return mean_difference(results_of(adapted)); }
 
 AdaptingAct adapting_act(const std::string& folder, double minutes, int64_t seed,
                          RunDirectory::Existing existing, Progress& progress) {
   AdaptingAct act;
-  Recipe recipe("ttt-world-quick");
+  Recipe recipe(kRecipe);
   const int64_t epochs = std::max<int64_t>(1, std::llround(minutes * 6 / 3));
   recipe.set("epochs", epochs);
   recipe.set("evaluate_every", (epochs + 1) / 2);
@@ -48,7 +55,7 @@ AdaptingAct adapting_act(const std::string& folder, double minutes, int64_t seed
   // A step a picture, on eight crops in all four turns; the rate was chosen with seed 1.
   r.set("rotations", std::string("all"));
   r.set("learning_rate", 0.002);
-  r.set("samples", std::max<int64_t>(50, std::llround(minutes * 400 / 3)));
+  r.set("samples", adapting_samples(minutes));
   r.set("seed", seed);
   act.adapted = adapt_run(request, progress);
   act.signal = act.adapted.signal;
