@@ -11,12 +11,6 @@ constexpr const char* kRecipe = "ttt-world-quick";
 // Four kinds of damage: noise, weather, and what is lost between black and white.
 constexpr const char* kCorruptions = "gaussian_noise:5,impulse_noise:5,fog:5,contrast:5";
 
-std::vector<StreamResult> results_of(const AdaptRun& run) {
-  std::vector<StreamResult> results;
-  for (const NamedStream& s : run.streams) results.push_back(s.result);
-  return results;
-}
-
 std::string row(const std::string& name, double frozen, double adapted, const Interval& change) {
   return fmt::format("  {:<34}{:>8.1f}%{:>8.1f}%   {:+.1f} points ({:+.1f} to {:+.1f})\n", name,
                      frozen, adapted, change.value, change.value - change.half,
@@ -31,7 +25,7 @@ int64_t adapting_samples(double minutes) {
   return std::clamp<int64_t>(std::llround(minutes * 400 / 3), 50, keys.test_size);
 }
 
-Interval AdaptingAct::change() const { return mean_difference(results_of(adapted)); }
+Interval AdaptingAct::change() const { return mean_difference(adapted.results()); }
 
 AdaptingAct adapting_act(const std::string& folder, double minutes, int64_t seed,
                          RunDirectory::Existing existing, Progress& progress) {
@@ -101,13 +95,11 @@ std::string adapting_text(const AdaptingAct& act) {
       " kind of damage:\n\n  {:<34}{:>9}{:>9}   change (95 % interval)\n",
       100 * act.accuracy, 100 * act.turns, run.streams[0].result.adapted.size(), "error", "frozen",
       "adapting");
-  double frozen = 0, adapted = 0;
-  for (const NamedStream& s : run.streams) {
-    const double before = error_of(s.result.frozen).value, after = error_of(s.result.adapted).value;
-    frozen += before / double(run.streams.size()), adapted += after / double(run.streams.size());
-    text += row(s.corruption, before, after, difference(s.result.adapted, s.result.frozen));
-  }
-  return text + row("mean", frozen, adapted, act.change());
+  for (const NamedStream& s : run.streams)
+    text += row(s.corruption, error_of(s.result.frozen).value, error_of(s.result.adapted).value,
+                difference(s.result.adapted, s.result.frozen));
+  const Errors mean = mean_errors(run.results());
+  return text + row("mean", mean.frozen, mean.adapted, act.change());
 }
 
 }  // namespace autodidact
