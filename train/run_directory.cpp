@@ -181,6 +181,9 @@ std::string RunDirectory::file(const std::string& name) const {
 std::string RunDirectory::picture(const std::string& name) const {
   fs::path folder = fs::path(path_) / "pictures";
   fs::create_directories(folder);
+  std::ifstream there(folder / kPictureNames);  // an earlier process may have drawn it
+  for (std::string line; std::getline(there, line);)
+    if (line == name) return (folder / name).string();
   std::ofstream names(folder / kPictureNames, std::ios::app);
   if (!(names << name << '\n' << std::flush))
     fail(ErrorKind::failure, (folder / kPictureNames).string(), ": cannot be written");

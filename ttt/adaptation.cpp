@@ -273,6 +273,12 @@ class Run {
 
 }  // namespace
 
+std::vector<StreamResult> AdaptRun::results() const {
+  std::vector<StreamResult> results;
+  for (const NamedStream& s : streams) results.push_back(s.result);
+  return results;
+}
+
 MetricsFile::Line facts_of(const NamedStream& s) {
   const StreamResult& r = s.result;
   const Interval change = difference(r.adapted, r.frozen);

@@ -36,6 +36,7 @@ struct AdaptRun {
   std::vector<double> batch_seconds;  // of learning and answering, sorted
   int64_t side_by_side = 1;           // batches at a time
   int signal = 0;                     // not 0: it came; finished streams are kept
+  std::vector<StreamResult> results() const;
 };
 // What is told of a stream, to people and in files: errors in percent with the change's interval.
 MetricsFile::Line facts_of(const NamedStream& s);

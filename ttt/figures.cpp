@@ -52,14 +52,22 @@ Figure stream_figure(const AdaptRun& run) {
   return {"Along the stream", fmt::format("mean of {} streams", run.streams.size()), {plot}};
 }
 
+std::string Correlation::text() const {
+  if (std::isfinite(r)) return fmt::format("r = {:.2f} over {} streams", r, streams);
+  return fmt::format("r over {} streams is not defined ({})", streams,
+                     not_finite.empty() ? "no change" : "not finite in " + not_finite);
+}
+
 std::optional<Correlation> gradient_correlation(const AdaptRun& run) {
   std::vector<double> products, gains;
+  std::string not_finite;
   for (const NamedStream* s : measured(run)) {
     products.push_back(*s->result.gradient_product);
     gains.push_back(gain(s->result));
+    if (!std::isfinite(products.back()) && not_finite.empty()) not_finite = s->corruption;
   }
   if (products.size() < 3) return std::nullopt;  // any two points lie on a line
-  return Correlation{correlation(products, gains), int64_t(products.size())};
+  return Correlation{correlation(products, gains), int64_t(products.size()), not_finite};
 }
 
 Figure gradient_figure(const AdaptRun& run) {
@@ -72,9 +80,7 @@ Figure gradient_figure(const AdaptRun& run) {
   }
   plot.lines = {points};
   const auto c = gradient_correlation(run);
-  return {"Agreement of the gradients and gain",
-          c && std::isfinite(c->r) ? fmt::format("{} streams, r = {:.2f}", c->sets, c->r) : "",
-          {plot}};
+  return {"Agreement of the gradients and gain", c ? c->text() : "", {plot}};
 }
 
 }  // namespace autodidact

@@ -13,10 +13,13 @@ Figure stream_figure(const AdaptRun& run);
 // What a stream gained beside how far the gradients of its pictures agree (Sun et al. 2020, figure
 // 4): a point a stream.
 Figure gradient_figure(const AdaptRun& run);
-// Pearson's r of the two, and of how many streams; none: fewer than three were measured.
+// Pearson's r of the two; none: fewer than three streams were measured. Not finite where one of
+// them is the same in every stream, or where an inner product is not finite.
 struct Correlation {
   double r;
-  int64_t sets;
+  int64_t streams;
+  std::string not_finite;    // the first stream whose inner product is not; "": all are
+  std::string text() const;  // r, or why there is none, and the number of streams
 };
 std::optional<Correlation> gradient_correlation(const AdaptRun& run);
 

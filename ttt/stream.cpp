@@ -154,6 +154,16 @@ double correlation(const std::vector<double>& x, const std::vector<double>& y) {
   return xy / std::sqrt(xx * yy);
 }
 
+Errors mean_errors(const std::vector<StreamResult>& streams) {
+  check(!streams.empty(), "mean errors: there are no streams");
+  Errors mean;
+  for (const StreamResult& s : streams) {
+    mean.frozen += error_of(s.frozen).value / double(streams.size());
+    mean.adapted += error_of(s.adapted).value / double(streams.size());
+  }
+  return mean;
+}
+
 Interval mean_difference(const std::vector<StreamResult>& streams) {
   check(!streams.empty(), "mean difference: there are no streams");
   std::vector<double> sums(streams[0].adapted.size(), 0);

@@ -55,7 +55,12 @@ Interval error_of(const std::vector<bool>& right);
 Interval difference(const std::vector<bool>& now, const std::vector<bool>& before);
 // Pearson's r. NaN where one of them does not vary.
 double correlation(const std::vector<double>& x, const std::vector<double>& y);
-// Over several streams of the same pictures: the mean difference, paired by picture.
+// Means over several streams: of their errors, in percent, and, for streams of the same pictures,
+// of the difference, paired by picture.
+struct Errors {
+  double frozen = 0, adapted = 0;
+};
+Errors mean_errors(const std::vector<StreamResult>& streams);
 Interval mean_difference(const std::vector<StreamResult>& streams);
 
 }  // namespace autodidact

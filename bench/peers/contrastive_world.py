@@ -32,13 +32,13 @@ from recipe import MEANS, learning_rate, load, normalised, read_recipe
 # Defaults: train/contrastive, train/views.h.
 KEYS = {"head": "mlp", "hidden": 0, "dim": 128, "temperature": 0.2, "crop_area": 0.08,
         "flip": True, "jitter": 0.8, "brightness": 0.4, "contrast": 0.4, "saturation": 0.4,
-        "hue": 0.1, "grey": 0.2, "blur": 0.0}
+        "hue": 0.1, "grey": 0.2}
 OWN = {"simclr": {}, "npid": {"bank_momentum": 0.5, "head": "linear"},
        "moco": {"queue_size": 65536, "key_momentum": 0.999, "batch_norm_splits": 8,
                 "symmetric": False}}
-# The only values that train() knows.
-FIXED = {"positives": "same", "solarize": 0.0, "view_size": 0, "interpolation": "bilinear",
-         "cached_parts": 1, "negatives": 0, "proximal": 0.0}
+# The only values that train() knows. Of blur none: lightly draws another kernel than ours.
+FIXED = {"blur": 0.0, "positives": "same", "solarize": 0.0, "view_size": 0,
+         "interpolation": "bilinear", "cached_parts": 1, "negatives": 0, "proximal": 0.0}
 UNUSED = {"on_collapse", "knn_pictures", "knn_k", "knn_temperature", "blur_kernel"}
 
 
@@ -48,7 +48,7 @@ def view_of(recipe, side):
         input_size=side, cj_prob=recipe["jitter"], cj_strength=1.0,
         cj_bright=recipe["brightness"], cj_contrast=recipe["contrast"],
         cj_sat=recipe["saturation"], cj_hue=recipe["hue"], min_scale=recipe["crop_area"],
-        random_gray_scale=recipe["grey"], gaussian_blur=recipe["blur"],
+        random_gray_scale=recipe["grey"], gaussian_blur=0.0,
         hf_prob=0.5 if recipe["flip"] else 0.0, normalize={"mean": mean, "std": std})
 
 

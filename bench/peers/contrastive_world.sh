@@ -5,9 +5,9 @@
 #   bench/peers/contrastive_world.sh PROGRAM [OUT] [--methods "simclr moco npid"] [--seeds "1 2 3"]
 #                                    [--threads N] [--workers N] [--size PICTURES] [--epochs N]
 # OUT (default build/contrastive-world) keeps what is finished: the same command goes on from there.
-# --workers: processes that make PyTorch's views. --size and --epochs make a trial of it. PyTorch:
-# see environment.sh; lightly is installed into that Python by `pip install lightly`. Exit 77
-# without either.
+# --workers: processes that make PyTorch's views. --size and --epochs make a trial of it, kept
+# apart. PyTorch: see environment.sh; lightly is installed into that Python by `pip install
+# lightly`. Exit 77 without either.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/environment.sh"
@@ -24,7 +24,9 @@ while [[ $# -gt 0 ]]; do
   declare "${1#--}=$2"; shift 2
 done
 settings=(${size:+--set train_size=$size --set test_size=$size} ${epochs:+--set epochs=$epochs})
-mkdir -p "$out"
+# Another size or length is another result: it has a folder of its own.
+kept=$out/recipe${size:+-size=$size}${epochs:+-epochs=$epochs}
+mkdir -p "$kept"
 export PYTHONDONTWRITEBYTECODE=1
 
 # The recipes' own numbers of pictures lie within these; PyTorch takes the first of them.
@@ -42,7 +44,7 @@ judge() {   # FILE ARGUMENTS...
 }
 for seed in $seeds; do
   for method in $methods; do
-    ours=$out/$method-ours-$seed theirs=$out/$method-lightly-$seed
+    ours=$kept/$method-ours-$seed theirs=$kept/$method-lightly-$seed
     if [[ ! -s $ours.json ]]; then
       resume=; [[ ! -d $ours ]] || resume=--resume
       "$program" train "$method" --recipe "$method-world-quick" --set "seed=$seed" "${settings[@]}" \
@@ -57,7 +59,7 @@ for seed in $seeds; do
   done
 done
 
-python3 - "$out" "$methods" "$seeds" <<'P'
+python3 - "$kept" "$methods" "$seeds" <<'P'
 import json, pathlib, statistics, sys
 out, methods, seeds = pathlib.Path(sys.argv[1]), sys.argv[2].split(), sys.argv[3].split()
 read = lambda name: 100 * json.loads((out / f"{name}.json").read_text())["accuracy"]

@@ -26,11 +26,12 @@ def read_recipe(name, defaults, fixed, unused=()):
     """defaults: of the method's own keys; fixed: the only values that the caller knows."""
     recipe, fixed = LOOP | defaults, FIXED | fixed
     for key, value in tomllib.loads((RECIPES / f"{name}.toml").read_text()).items():
-        if key in fixed and value != fixed[key]:
-            raise SystemExit(f"{name}: {key} = {value!r} is not built here, only {fixed[key]!r}")
         if key not in fixed and key not in UNUSED and key not in unused and key not in recipe:
             raise SystemExit(f"{name}: {key} is not known here")
         recipe[key] = value
+    for key, value in fixed.items():  # a default that the caller does not know is refused, too
+        if recipe.get(key, value) != value:
+            raise SystemExit(f"{name}: {key} = {recipe[key]!r} is not built here, only {value!r}")
     return recipe
 
 

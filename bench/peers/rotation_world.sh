@@ -4,7 +4,7 @@
 #   bench/peers/rotation_world.sh [--install] PROGRAM [OUT] [--seeds "1 2 3"] [--threads N]
 #                                 [--recipe NAME] [--size PICTURES] [--epochs N]
 # OUT (default build/rotation-world) keeps what is finished: the same command goes on from there.
-# --size and --epochs make a trial of it. PyTorch: see environment.sh; exit 77 without it.
+# --size and --epochs make a trial of it, kept apart. PyTorch: see environment.sh; exit 77 without it.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/environment.sh"
@@ -22,7 +22,9 @@ while [[ $# -gt 0 ]]; do
   declare "${1#--}=$2"; shift 2
 done
 settings=(${size:+--set train_size=$size --set test_size=$size} ${epochs:+--set epochs=$epochs})
-mkdir -p "$out"
+# Another recipe, size or length is another result: it has a folder of its own.
+kept=$out/$recipe${size:+-size=$size}${epochs:+-epochs=$epochs}
+mkdir -p "$kept"
 export PYTHONDONTWRITEBYTECODE=1
 
 # The recipe's own number of pictures lies within these; PyTorch takes the first of them.
@@ -33,7 +35,7 @@ for split in train:50000 test:10000; do
 done
 
 for seed in $seeds; do
-  ours=$out/ours-$seed theirs=$out/pytorch-$seed
+  ours=$kept/ours-$seed theirs=$kept/pytorch-$seed
   if [[ ! -s $ours.json ]]; then
     resume=; [[ ! -d $ours ]] || resume=--resume
     "$program" train rotation --recipe "$recipe" --set "seed=$seed" "${settings[@]}" --threads "$threads" \
@@ -46,7 +48,7 @@ for seed in $seeds; do
     --threads "$threads" ${size:+--size "$size"} ${epochs:+--epochs "$epochs"} --out "$theirs.json" >&2
 done
 
-python3 - "$out" $seeds <<'P'
+python3 - "$kept" $seeds <<'P'
 import json, pathlib, statistics, sys
 out, seeds = pathlib.Path(sys.argv[1]), sys.argv[2:]
 

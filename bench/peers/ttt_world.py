@@ -11,27 +11,19 @@ import copy
 import json
 import os
 import pathlib
-import tomllib
 
 import torch
 from torch.nn import functional
 
 import networks
-from rotation_world import RECIPES, augmented, learning_rate, load, normalised, turned
+from recipe import learning_rate, load, normalised, read_recipe
+from rotation_world import augmented, turned
 
-# What is done here, and the only values of these keys that it knows.
-FIXED = {"data": "world", "model": "resnet18", "imagenet_stem": True, "norm": "group", "objective": "joint",
-         "split": "layer2", "rotations": "all", "optimizer": "adamw", "schedule": "cosine"}
-READ = {"train_size", "test_size", "width", "groups", "crop_padding", "flip", "normalization", "epochs", "batch_size",
-        "learning_rate", "weight_decay", "warmup_epochs", "seed", "evaluate_every"}
-
-
-def read_recipe(name):
-    recipe = tomllib.loads((RECIPES / f"{name}.toml").read_text())
-    for key, value in recipe.items():
-        if key not in READ and FIXED.get(key) != value:
-            raise SystemExit(f"{name}: {key} = {value!r} is not built here")
-    return recipe
+# Defaults: train/ttt.h, train/classification.h, train/loop.h, models/encoder.h.
+KEYS = {"crop_padding": 4, "flip": True, "optimizer": "sgd", "norm": "own", "rotations": "random"}
+# The only values that train() knows.
+FIXED = {"model": "resnet18", "imagenet_stem": True, "norm": "group", "objective": "joint",
+         "split": "layer2", "rotations": "all", "optimizer": "adamw"}
 
 
 class YNetwork(torch.nn.Module):
@@ -116,7 +108,7 @@ def main():
     parser.add_argument("--out", required=True)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    recipe = read_recipe(given.recipe)
+    recipe = read_recipe(given.recipe, KEYS, FIXED)
     recipe["epochs"] = given.epochs or recipe["epochs"]
     net = train(recipe, *load(given.train, given.size or recipe["train_size"]), given.seed)
     clean, labels = load(given.test, given.size or recipe["test_size"])

@@ -4,7 +4,7 @@
 #   bench/peers/ttt_world.sh [--install] PROGRAM [OUT] [--seeds "1 2"] [--threads N]
 #                            [--recipe NAME] [--size PICTURES] [--epochs N]
 # OUT (default build/ttt-world) keeps what is finished: the same command goes on from there.
-# --size and --epochs make a trial of it. PyTorch: see environment.sh; exit 77 without it.
+# --size and --epochs make a trial of it, kept apart. PyTorch: see environment.sh; exit 77 without it.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/environment.sh"
@@ -23,7 +23,9 @@ while [[ $# -gt 0 ]]; do
 done
 settings=(${size:+--set train_size=$size --set test_size=$size} ${epochs:+--set epochs=$epochs})
 rate=0.002 copies=32   # of adaptation, as in the demo: one step a picture, eight crops in all four turns
-mkdir -p "$out"
+# Another recipe, size or length is another result: it has a folder of its own.
+kept=$out/$recipe${size:+-size=$size}${epochs:+-epochs=$epochs}
+mkdir -p "$kept"
 export PYTHONDONTWRITEBYTECODE=1
 
 # The recipe's own number of pictures lies within these; PyTorch takes the first of them.
@@ -41,7 +43,7 @@ if [[ ! -s $broken/labels.npy ]]; then
 fi
 
 for seed in $seeds; do
-  ours=$out/ours-$seed theirs=$out/pytorch-$seed
+  ours=$kept/ours-$seed theirs=$kept/pytorch-$seed
   if [[ ! -s $ours.json ]]; then
     resume=; [[ ! -d $ours ]] || resume=--resume
     "$program" train ttt --recipe "$recipe" --set "seed=$seed" "${settings[@]}" --threads "$threads" --out "$ours" $resume >&2
@@ -56,7 +58,7 @@ for seed in $seeds; do
     --out "$theirs.json" >&2
 done
 
-python3 - "$out" $seeds <<'P'
+python3 - "$kept" $seeds <<'P'
 import json, pathlib, statistics, sys
 out, seeds = pathlib.Path(sys.argv[1]), sys.argv[2:]
 

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Ablations of SimCLR and MoCo on the built-in world: what the papers take away or turn, one thing
 at a time, from the recipes simclr-world-quick and moco-world-quick, three seeds each, one thread a
 run. Prints a table of means and spreads, and draws it.
@@ -50,8 +51,11 @@ def assignments(settings, seed, given):
     return [f"{key}={str(value).lower()}" for key, value in sorted(settings.items())]
 
 
-def folder_of(method, settings, seed):
-    turned = "".join(f"-{key}={value}" for key, value in sorted(settings.items()))
+def folder_of(given, method, settings, seed):
+    """Of a result; --epochs and --size make another one."""
+    trial = {key: getattr(given, key) for key in ("epochs", "size") if getattr(given, key)}
+    turned = "".join(f"-{key}={value}" for part in (settings, trial)
+                     for key, value in sorted(part.items()))
     return f"{method}{turned}-seed={seed}"
 
 
@@ -68,7 +72,7 @@ def call(program, *arguments, out=None):
 
 def finish(given, method, settings, seed):
     """Trains and judges one variant, from where it stands."""
-    run = given.runs / folder_of(method, settings, seed)
+    run = given.runs / folder_of(given, method, settings, seed)
     if not (run / "knn.json").exists():
         arguments = [word for a in assignments(settings, seed, given) for word in ("--set", a)]
         call(given.program, "train", method, "--recipe", f"{method}-world-quick", *arguments,
@@ -84,7 +88,7 @@ def finish(given, method, settings, seed):
 
 def accuracies(given, method, settings, what):
     """Of the seeds that are there, in per cent."""
-    files = [given.runs / folder_of(method, settings, seed) / f"{what}.json" for seed in given.seeds]
+    files = [given.runs / folder_of(given, method, settings, seed) / f"{what}.json" for seed in given.seeds]
     return [100 * json.loads(f.read_text())["accuracy"] for f in files if f.exists()]
 
 
@@ -154,7 +158,7 @@ def main():
     given = parser.parse_args()
     given.runs.mkdir(parents=True, exist_ok=True)
     # All variants of one seed before the next seed: a table of few seeds is whole.
-    work = {folder_of(method, settings, seed): (method, settings, seed)
+    work = {folder_of(given, method, settings, seed): (method, settings, seed)
             for seed in given.seeds for group in given.only
             for _, method, variants in [GROUPS[group]] for _, settings in variants}
     with concurrent.futures.ThreadPoolExecutor(given.jobs) as pool:

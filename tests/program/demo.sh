@@ -14,15 +14,16 @@ assert o["run"] == "runs/demo" and o["seed"] == 1, o
 assert abs(o["linear_gain"] - (o["linear"] - o["linear_untrained"])) < 1e-6
 for key in ("rotation_accuracy", "linear", "linear_untrained", "knn", "knn_untrained"):
     assert 0 < o[key] < 1, (key, o[key])
-# Three epochs are little; chance would be 0.25 and 0.1.
-assert o["rotation_accuracy"] > 0.3 and o["linear"] > 0.3, o
+# Three epochs are little: 0.348 and 0.554 on AVX-512; chance would be 0.25 and 0.1.
+assert o["rotation_accuracy"] > 0.3 and o["linear"] > 0.4, o
 for key in ("finetuned", "from_scratch", "few_labels", "few_labels_untrained"):
     assert [p["per_class"] for p in o[key]] == [5, 20, 100], o[key]
 text = (run / "summary.txt").read_text()
 assert f"{100 * o['linear']:.1f} %" in text and f"{100 * o['knn']:.1f} %" in text, text
 a = o["adapting"]
 assert len(a["results"]) == 4 and abs(a["error"] - a["error_none"] - a["difference"]) < 1e-6, a
-assert 0.3 < a["accuracy"] < 1 and 0.25 < a["rotation_accuracy"] < 1, a
+# 0.785 and 0.649 on AVX-512.
+assert 0.6 < a["accuracy"] < 1 and 0.5 < a["rotation_accuracy"] < 1, a
 assert f"{a['error_none']:.1f}%" in text and f"{a['error']:.1f}%" in text, text
 assert len(o["pictures"]) >= 7
 for picture in o["pictures"]:

@@ -287,8 +287,9 @@ TEST_CASE("figures: the gradients' correlation, by hand") {
   }
   const auto c = gradient_correlation(run);
   REQUIRE(c);
-  CHECK(c->sets == 3);
+  CHECK(c->streams == 3);
   CHECK(c->r == doctest::Approx(0.5));  // deviations -1, 0, 1 and -1, 1, 0
+  CHECK(c->text() == "r = 0.50 over 3 streams");
   const Figure figure = gradient_figure(run);
   CHECK(figure.panels[0].lines[0].x == std::vector<double>{1, 3, 2});
   CHECK(figure.panels[0].lines[0].y == std::vector<double>{0, 25, 50});
@@ -298,6 +299,14 @@ TEST_CASE("figures: the gradients' correlation, by hand") {
   const IntervalPlot errors = error_plot(run);
   CHECK(errors.rows[2].values[0].value == 75);
   CHECK(errors.rows[2].values[1].value == 25);
+
+  AdaptRun lost = run, still = run;  // two ways to have no r
+  lost.streams[1].corruption = "snow:5", lost.streams[1].result.gradient_product = std::nan("");
+  CHECK(gradient_correlation(lost)->text() ==
+        "r over 3 streams is not defined (not finite in snow:5)");
+  CHECK(gradient_figure(lost).subtitle == gradient_correlation(lost)->text());
+  for (NamedStream& s : still.streams) s.result.adapted = s.result.frozen;
+  CHECK(gradient_correlation(still)->text() == "r over 3 streams is not defined (no change)");
 }
 
 TEST_CASE("adapter: a network without a branch and senseless options are refused") {
@@ -377,4 +386,6 @@ TEST_CASE("stream: differences are paired, and their interval is that of the mea
   StreamResult a, b;
   a.frozen = before, a.adapted = now, b.frozen = before, b.adapted = before;
   CHECK(mean_difference({a, b}).value == doctest::Approx(-12.5));
+  const Errors mean = mean_errors({a, b});
+  CHECK((mean.frozen == 50 && mean.adapted == doctest::Approx(37.5)));
 }

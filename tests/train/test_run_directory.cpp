@@ -54,6 +54,8 @@ TEST_CASE("run directory: an existing one is refused, resumed or overwritten") {
     RunDirectory run(path, Existing::resume);
     CHECK(run.resumes());
     CHECK(run.checkpoints().names().size() == 1);
+    for (const char* name : {"a.png", "b.png", "a.png"}) run.picture(name);  // drawn once more
+    CHECK(read_text(path + "/pictures/.names") == "a.png\nb.png\n");
   }
   RunDirectory run(path, Existing::overwrite);
   CHECK(!run.resumes());

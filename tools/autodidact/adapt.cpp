@@ -1,7 +1,6 @@
 // autodidact adapt: test-time training on a stream of pictures, or BatchNorm's adaptation, beside
 // the same network frozen.
 #include <fmt/format.h>
-#include <cmath>
 #include <memory>
 #include "tools/autodidact/command.h"
 #include "train/signals.h"
@@ -37,14 +36,10 @@ void run_adapt(const Common& common, Options& o) {
   Json object = result_object("adapt", run.keys.seed, device_name(request.device), run.protocol);
   std::string text = fmt::format("{:<22} {:>8} {:>8} {:>8}  {}\n", "corruption", "frozen",
                                  run.keys.mode, "change", "95 % interval of the change");
-  double before = 0, after = 0;
-  std::vector<StreamResult> results;
   for (const NamedStream& s : run.streams) {
     const StreamResult& r = s.result;
     const Interval none = error_of(r.frozen), now = error_of(r.adapted),
                    change = difference(r.adapted, r.frozen);
-    before += none.value / double(run.streams.size());
-    after += now.value / double(run.streams.size());
     text += fmt::format("{:<22} {:>7.1f}% {:>7.1f}% {:>+8.1f}  {:+.1f} to {:+.1f}\n", s.corruption,
                         none.value, now.value, change.value, change.value - change.half,
                         change.value + change.half);
@@ -52,25 +47,25 @@ void run_adapt(const Common& common, Options& o) {
     for (auto& fact : facts_of(s))
       std::visit([&](auto& value) { row[fact.first] = value; }, fact.second);
     object["results"].push_back(row);
-    results.push_back(r);
   }
+  const std::vector<StreamResult> results = run.results();
+  const Errors errors = mean_errors(results);
   const Interval mean = mean_difference(results);
   if (results.size() > 1)
     text += fmt::format("{:<22} {:>7.1f}% {:>7.1f}% {:>+8.1f}  {:+.1f} to {:+.1f}\n", "mean",
-                        before, after, mean.value, mean.value - mean.half, mean.value + mean.half);
+                        errors.frozen, errors.adapted, mean.value, mean.value - mean.half,
+                        mean.value + mean.half);
   object.update({{"run", o.out},
-                 {"error", after},
-                 {"error_none", before},
+                 {"error", errors.adapted},
+                 {"error_none", errors.frozen},
                  {"difference", mean.value},
                  {"half_interval", mean.half},
                  {"samples", results[0].adapted.size()},
                  {"seconds_per_sample", run.seconds_per_sample}});
   if (const auto c = gradient_correlation(run)) {
-    object["gradient_correlation"] = {{"r", c->r}, {"sets", c->sets}};
-    text += fmt::format(
-        "inner product of the two losses' gradients and the error taken away: {} over {} streams\n",
-        std::isfinite(c->r) ? fmt::format("r = {:.2f}", c->r) : "r is not defined (no change)",
-        c->sets);
+    object["gradient_correlation"] = {{"r", c->r}, {"streams", c->streams}};
+    text +=
+        "inner product of the two losses' gradients and the error taken away: " + c->text() + "\n";
   }
   object["pictures"] = run.pictures;
   if (const auto& times = run.batch_seconds; !times.empty()) {

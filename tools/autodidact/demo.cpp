@@ -131,17 +131,15 @@ Json points_of(const std::vector<FewLabelPoint>& points) {
 
 Json adapting_facts(const AdaptingAct& act) {
   Json rows = Json::array();
-  double frozen = 0, adapted = 0;
-  for (const NamedStream& s : act.adapted.streams) {
-    const double before = error_of(s.result.frozen).value, after = error_of(s.result.adapted).value;
-    frozen += before / double(act.adapted.streams.size());
-    adapted += after / double(act.adapted.streams.size());
-    rows.push_back({{"corruption", s.corruption}, {"error_none", before}, {"error", after}});
-  }
+  for (const NamedStream& s : act.adapted.streams)
+    rows.push_back({{"corruption", s.corruption},
+                    {"error_none", error_of(s.result.frozen).value},
+                    {"error", error_of(s.result.adapted).value}});
+  const Errors mean = mean_errors(act.adapted.results());
   const Interval change = act.change();
   return {
-      {"accuracy", act.accuracy}, {"rotation_accuracy", act.turns}, {"error_none", frozen},
-      {"error", adapted},         {"difference", change.value},     {"half_interval", change.half},
+      {"accuracy", act.accuracy}, {"rotation_accuracy", act.turns}, {"error_none", mean.frozen},
+      {"error", mean.adapted},    {"difference", change.value},     {"half_interval", change.half},
       {"results", rows}};
 }
 

@@ -16,6 +16,9 @@ struct AdaptingAct {
   Interval change() const;         // of the error in the mean over the corruptions
 };
 
+// Pictures of each stream: 400 in three minutes, at most the recipe's test split.
+int64_t adapting_samples(double minutes);
+
 // Runs are left in folder/joint and folder/adapted. minutes: about so long on 2 cores.
 AdaptingAct adapting_act(const std::string& folder, double minutes, int64_t seed,
                          RunDirectory::Existing existing, Progress& progress);
