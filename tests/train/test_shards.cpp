@@ -146,6 +146,23 @@ TEST_CASE("a tar archive that is cut short anywhere is named; so are other damag
   CHECK(data->image(1, 0) == test_picture(8, 8));
 }
 
+TEST_CASE("behind the end mark of a tar archive are zeros, or it is damaged") {
+  TestFolder f;
+  const Encoded whole = make_tar(samples(0, 2)), more = make_tar(samples(2, 3));
+  const size_t mark = whole.size() - 1024;
+  for (size_t zeros : {size_t(512), size_t(1024), size_t(1300), size_t(10240), size_t(200000)}) {
+    CAPTURE(zeros);
+    Encoded padded = cut(whole, mark);
+    padded.resize(mark + zeros);
+    f.add("a.tar", padded);
+    CHECK(open_dataset("shards:" + f.path())->size() == 2);
+    padded.insert(padded.end(), more.begin(), more.end());
+    f.add("a.tar", padded);
+    CHECK(error_of("shards:" + f.path()).find("data behind the end mark at byte " +
+                                              std::to_string(mark)) != std::string::npos);
+  }
+}
+
 TEST_CASE("the order of shards: each sample once, shards one after another, others every epoch") {
   const std::vector<int64_t> first = {0, 100, 100, 350, 400};
   const auto order = shard_order(first, 20, 3, Stream::order, 1);

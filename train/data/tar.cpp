@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstring>
 #include <string_view>
+#include <vector>
 #include "engine/check.h"
 #include "train/data/names.h"
 
@@ -16,6 +17,10 @@ constexpr int64_t kBlock = 512;
 constexpr int64_t kLongestName = 64 << 10;  // bytes, of a long name or a pax header
 
 using Header = std::array<uint8_t, size_t(kBlock)>;
+
+bool all_zero(Bytes bytes) {
+  return std::all_of(bytes.begin(), bytes.end(), [](uint8_t b) { return b == 0; });
+}
 
 class TarReader {
  public:
@@ -56,11 +61,14 @@ class TarReader {
          ", without its end mark");
   }
 
-  // The next header; false at the end mark. One block of zeros is enough of it.
+  // The next header; false at the end mark.
   bool next(Header& header) {
     if (at_ + kBlock > archive_.size()) cut_short();
     archive_.read(header.data(), at_, kBlock);
-    if (std::all_of(header.begin(), header.end(), [](uint8_t b) { return b == 0; })) return false;
+    if (all_zero({header.data(), header.size()})) {
+      check_end();
+      return false;
+    }
     // The checksum counts its own field as spaces.
     int64_t sum = 8 * ' ';
     for (size_t i = 0; i < header.size(); ++i) sum += i >= 148 && i < 156 ? 0 : header[i];
@@ -68,6 +76,16 @@ class TarReader {
       damaged("no header at byte ", at_, last_.empty() ? "" : ", after " + printable(last_));
     at_ += kBlock;
     return true;
+  }
+  // tar fills its last record up with zeros; anything else would be left out without a word.
+  void check_end() const {
+    std::vector<uint8_t> rest(64 << 10);
+    for (int64_t from = at_ + kBlock; from < archive_.size(); from += int64_t(rest.size())) {
+      const int64_t bytes = std::min(archive_.size() - from, int64_t(rest.size()));
+      archive_.read(rest.data(), from, bytes);
+      if (!all_zero({rest.data(), size_t(bytes)}))
+        damaged("data behind the end mark at byte ", at_, " (archives are joined by tar -A)");
+    }
   }
   void skip(int64_t size) {
     if (size > archive_.size() - at_) cut_short();
