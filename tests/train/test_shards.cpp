@@ -158,9 +158,42 @@ TEST_CASE("behind the end mark of a tar archive are zeros, or it is damaged") {
     CHECK(open_dataset("shards:" + f.path())->size() == 2);
     padded.insert(padded.end(), more.begin(), more.end());
     f.add("a.tar", padded);
-    CHECK(error_of("shards:" + f.path()).find("data behind the end mark at byte " +
-                                              std::to_string(mark)) != std::string::npos);
+    CHECK(error_of("shards:" + f.path())
+              .find("data behind the end mark at byte " + std::to_string(mark)) !=
+          std::string::npos);
   }
+}
+
+TEST_CASE("what is no tar archive, and what is a compressed one, is called so") {
+  TestFolder f;
+  const Encoded gzip = {0x1f, 0x8b, 8, 0}, zstd = {0x28, 0xb5, 0x2f, 0xfd};
+  for (size_t bytes : {size_t(4), size_t(700)})
+    for (auto& [magic, name] : {std::pair(gzip, "gzip"), {zstd, "zstd"}}) {
+      Encoded file = magic;
+      file.resize(bytes, 0xff);  // as a field of a header: GNU's binary, too large for a size
+      const std::string path = f.add("a.tar", file);
+      CHECK(error_of("shards:" + f.path()) ==
+            path + ": this archive is compressed (" + name + "); unpack it first");
+    }
+  f.add("a.tar", Encoded(700, 0xff));
+  CHECK(error_of("shards:" + f.path()).find("damaged tar archive: no header at byte 0") !=
+        std::string::npos);
+  std::filesystem::remove(f.path() + "/a.tar");
+
+  f.add("b.tar.gz", gzip), f.add("c.tgz", gzip), f.add(".d.tar.gz", gzip);
+  CHECK(error_of("shards:" + f.path()).find("b.tar.gz and 1 more are compressed") !=
+        std::string::npos);
+  f.add("a.tar", make_tar(samples(0, 2)));
+  CHECK(open_dataset("shards:" + f.path())->notes() ==
+        std::vector<std::string>{"b.tar.gz and 1 more are compressed: unpack them first"});
+  // A split of compressed archives alone is not taken for a missing one.
+  f.add("split/train/a.tar", make_tar(samples(0, 2)));
+  f.add("split/test/a.tar.zst", zstd);
+  const std::string split = "shards:" + f.path() + "/split";
+  CHECK(open_dataset(split)->notes().empty());
+  CHECK(has_split(split, "test"));
+  CHECK(error_of(split + ":test").find("a.tar.zst is compressed: unpack it first") !=
+        std::string::npos);
 }
 
 TEST_CASE("the order of shards: each sample once, shards one after another, others every epoch") {

@@ -27,9 +27,10 @@ class TarReader {
   explicit TarReader(const FileParts& archive) : archive_(archive) {}
 
   void read(const std::function<void(const TarFile&)>& found) {
+    refuse_compressed();
     for (Header header; next(header);) {
       const char type = char(header[156]);
-      int64_t size = number(header, 124, 12);
+      int64_t size = size_of(header);
       const int64_t content = at_;
       if (type == 'L' || type == 'x' || type == 'g' || type == 'K') {  // of the file that follows
         const std::string text = text_of(content, size);
@@ -61,6 +62,15 @@ class TarReader {
          ", without its end mark");
   }
 
+  void refuse_compressed() const {
+    uint8_t magic[4] = {};
+    archive_.read(magic, 0, std::min<int64_t>(archive_.size(), 4));
+    const bool gzip = magic[0] == 0x1f && magic[1] == 0x8b;
+    if (gzip || std::memcmp(magic, "\x28\xb5\x2f\xfd", 4) == 0)
+      fail(ErrorKind::data, printable(archive_.path()), ": this archive is compressed (",
+           gzip ? "gzip" : "zstd", "); unpack it first");
+  }
+
   // The next header; false at the end mark.
   bool next(Header& header) {
     if (at_ + kBlock > archive_.size()) cut_short();
@@ -70,7 +80,7 @@ class TarReader {
       return false;
     }
     // The checksum counts its own field as spaces.
-    int64_t sum = 8 * ' ';
+    uint64_t sum = 8 * ' ';
     for (size_t i = 0; i < header.size(); ++i) sum += i >= 148 && i < 156 ? 0 : header[i];
     if (sum != number(header, 148, 8))
       damaged("no header at byte ", at_, last_.empty() ? "" : ", after " + printable(last_));
@@ -93,7 +103,7 @@ class TarReader {
   }
 
   // Octal digits; or, where they do not suffice, GNU's binary: the top bit set, big-endian.
-  int64_t number(const Header& header, size_t at, size_t width) const {
+  static uint64_t number(const Header& header, size_t at, size_t width) {
     uint64_t value = 0;
     if (header[at] & 0x80) {
       for (size_t i = at + width - 8; i < at + width; ++i) value = value << 8 | header[i];
@@ -103,8 +113,12 @@ class TarReader {
       for (; i < at + width && header[i] >= '0' && header[i] <= '7'; ++i)
         value = value << 3 | uint64_t(header[i] - '0');
     }
-    if (value >> 56) damaged("a size of ", value, " bytes at byte ", at_ - kBlock);
-    return int64_t(value);
+    return value;
+  }
+  int64_t size_of(const Header& header) const {
+    const uint64_t size = number(header, 124, 12);
+    if (size >> 56) damaged("a size of ", size, " bytes at byte ", at_ - kBlock);
+    return int64_t(size);
   }
 
   static std::string_view field(const Header& header, size_t at, size_t width) {
