@@ -232,3 +232,31 @@ TEST_CASE("shards: the same batches for any number of workers and from any posit
     CHECK(seen(data, 2, skip, 10 - skip) ==
           std::vector<int64_t>(whole.begin() + long(batch) * skip, whole.end()));
 }
+
+TEST_CASE("batches follow the order of the shards, also of a part of them") {
+  TestFolder f;
+  f.add("0.tar", make_tar(samples(0, 20)));
+  f.add("1.tar", make_tar(samples(20, 31)));
+  const DatasetPtr data = open_dataset("shards:" + f.path());
+  std::vector<int64_t> even;
+  for (int64_t i = 0; i < 31; i += 2) even.push_back(i);
+  auto taken = [](const DatasetPtr& from, int64_t epoch) {
+    Loader loader(from, {.batch = 4, .side = 8, .seed = 5, .drop_last = false, .threads = 2});
+    loader.seek(epoch, 0);
+    std::vector<int64_t> all;
+    for (int64_t b = 0; b < loader.batches_per_epoch(); ++b) {
+      const Batch& batch = loader.next();
+      all.insert(all.end(), batch.samples.begin(), batch.samples.end());
+    }
+    return all;
+  };
+  for (uint32_t epoch : {0u, 3u}) {
+    const auto order = shard_order({0, 20, 31}, 4096, 5, Stream::order, epoch);
+    REQUIRE(order != permutation(31, 5, Stream::order, epoch));
+    CHECK(taken(data, epoch) == order);
+    std::vector<int64_t> of_even;
+    for (int64_t i : order)
+      if (i % 2 == 0) of_even.push_back(i / 2);
+    CHECK(taken(subset(data, even, "the even ones"), epoch) == of_even);
+  }
+}
