@@ -1,8 +1,8 @@
 // Shards as WebDataset has them: tar archives, in byte order of their names, of samples that are
 // files with one name up to its first dot: 0017.jpg and 0017.cls. The extension .cls is the class,
-// a number in decimal digits; other files beside the picture are left out. An archive is indexed
-// once, by its headers; pictures are read where they lie. The order of training goes through the
-// shards one after another, so that a disk reads forward.
+// a number in decimal digits; other files beside the picture are left out. Opening a
+// source indexes its archives by their headers; pictures are read where they lie. The order of
+// training goes through the shards one after another, so that a disk reads forward.
 #include <sys/stat.h>
 #include <algorithm>
 #include <charconv>
