@@ -2,7 +2,7 @@
 // on purpose: view.cpp reads this file once for each CPU class and once for the plain body. Nothing
 // is contracted or reordered, so that all classes of one type give the same bytes.
 
-#include "kernels/view_pixel-inl.h"
+#include "kernels/view_pixel.h"
 
 // Where the outputs of one axis come from: out[i] = sum_t weight[i taps + t] in[first[i] + t].
 template <class A>

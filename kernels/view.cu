@@ -10,7 +10,7 @@
 namespace autodidact {
 namespace {
 
-#include "kernels/view_pixel-inl.h"
+#include "kernels/view_pixel.h"
 
 constexpr int kThreads = 256;
 

@@ -138,7 +138,7 @@ Tensor first_pictures(const Dataset& data, int count, int side, const Normalizat
   const size_t values = size_t(side) * size_t(side) * 3;
   std::vector<uint8_t> pixels(size_t(count) * values);
   for (int i = 0; i < count; ++i) {
-    Image image = data.image(i, 2 * side);
+    Image image = data.image(i, side);
     resize(&pixels[size_t(i) * values], side, side, image, central_square(image));
   }
   return normalize(pixels.data(), count, side, n, dtype);

@@ -300,6 +300,7 @@ RunResult train_run(const RunRequest& request, Progress& progress) {
   if (!last) run.write("config.toml", a.recipe.resolved());
   run.write_environment();
   progress.say(a.data.train->describe());
+  for (auto& note : a.data.train->notes()) progress.say("left out: " + note);
   if (!a.data.notes.empty()) progress.say(a.data.notes.substr(0, a.data.notes.size() - 1));
   progress.say(std::to_string(a.parameters.count()) + " parameters");
   Training training{.method = *a.method,

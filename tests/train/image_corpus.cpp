@@ -89,6 +89,27 @@ Encoded make_jpeg(const Image& image, const JpegForm& form) {
   return file;
 }
 
+Image jpeg_at(const Encoded& file, int eighths) {
+  jpeg_decompress_struct c{};
+  jpeg_error_mgr errors;
+  c.err = jpeg_std_error(&errors);
+  jpeg_create_decompress(&c);
+  jpeg_mem_src(&c, file.data(), static_cast<unsigned long>(file.size()));
+  jpeg_read_header(&c, TRUE);
+  c.out_color_space = JCS_RGB;
+  c.scale_num = unsigned(eighths), c.scale_denom = 8;
+  jpeg_start_decompress(&c);
+  Image image{int(c.output_height), int(c.output_width), {}};
+  image.rgb.resize(size_t(image.height) * size_t(image.width) * 3);
+  while (c.output_scanline < c.output_height) {
+    JSAMPROW row = image.rgb.data() + size_t(c.output_scanline) * size_t(image.width) * 3;
+    jpeg_read_scanlines(&c, &row, 1);
+  }
+  jpeg_finish_decompress(&c);
+  jpeg_destroy_decompress(&c);
+  return image;
+}
+
 Encoded make_png(const Image& image, const PngForm& form) {
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
   png_infop info = png_create_info_struct(png);

@@ -23,6 +23,9 @@ struct JpegForm {
 };
 Encoded make_jpeg(const Image& image, const JpegForm& form = {});
 
+// All of a JPEG at eighths/8 of its size, by libjpeg alone; grey or colour.
+Image jpeg_at(const Encoded& file, int eighths);
+
 struct PngForm {
   int bits = 8;  // 1, 2, 4, 8, 16
   enum { grey, grey_alpha, rgb, rgba, palette } colour = rgb;

@@ -2,8 +2,11 @@
 // health of embeddings is measured.
 #include <doctest/doctest.h>
 #include <cmath>
+#include <filesystem>
 #include "kernels/philox.h"
 #include "train/contrastive/contrastive.h"
+#include "train/contrastive/similarity_figure.h"
+#include "tests/train/image_corpus.h"
 
 using namespace autodidact;
 
@@ -265,4 +268,54 @@ TEST_CASE("health: collapse is said once, after steps in a row") {
   CHECK(CollapseWatch(watch.steps()).see(0));  // as a resumed run counts
   CHECK(watch.see(0));
   CHECK_FALSE(watch.see(0));
+}
+
+TEST_CASE("similarities: two lines, parts of all pairs, those of one picture on the right") {
+  // Two views 60 degrees around each of four axes: positives have the cosine 1/2, negatives 0.
+  constexpr int d = 8;
+  Tensor a = zeros({4, d}), b = zeros({4, d});
+  for (int i = 0; i < 4; ++i) {
+    ptr<float>(a)[i * d + i] = 1;
+    ptr<float>(b)[i * d + i] = 0.5f, ptr<float>(b)[i * d + 4 + i] = std::sqrt(0.75f);
+  }
+  const Figure figure = similarity_figure(similarity_histogram(a, b), 7);
+  CHECK(figure.title == "How alike views are, epoch 7");
+  CHECK(figure.subtitle == "4 test pictures");
+  REQUIRE(figure.panels.size() == 1);
+  const std::vector<PlotLine>& lines = figure.panels[0].lines;
+  REQUIRE(lines.size() == 2);
+  double mean[2] = {};
+  for (size_t l = 0; l < 2; ++l) {
+    double sum = 0;
+    REQUIRE(lines[l].x.size() == lines[l].y.size());
+    for (size_t i = 0; i < lines[l].x.size(); ++i)
+      sum += lines[l].y[i], mean[l] += lines[l].x[i] * lines[l].y[i];
+    CHECK(sum == doctest::Approx(1));
+  }
+  const double half_bin = 1.0 / double(lines[0].x.size());
+  CHECK(lines[0].name == "of one picture");
+  CHECK(mean[0] == doctest::Approx(0.5 + half_bin));  // 1/2 and 0 begin a bin
+  CHECK(mean[1] == doctest::Approx(half_bin));
+}
+
+TEST_CASE("similarities.png is of the weights that were evaluated, and of no others") {
+  Samples pictures{kSide, random_batch().images, {}, {}};
+  const DatasetPtr test = from_memory(std::move(pictures), "random");
+  TestFolder f;
+  auto kept = [&](Method& method) {
+    const std::string path = f.path() + "/similarities.png";
+    std::filesystem::remove(path);
+    method.keep_pictures(test, 1, f.path());
+    return std::filesystem::exists(path);
+  };
+  Run run("simclr", {});
+  CHECK_FALSE(kept(*run.method));
+  Loader loader(test, {.batch = 5, .shuffle = false, .drop_last = false});
+  {
+    Frozen frozen(run.parameters);
+    run.method->evaluate(loader, [] { return false; });
+  }
+  CHECK(kept(*run.method));
+  run.step(random_batch());
+  CHECK_FALSE(kept(*run.method));
 }

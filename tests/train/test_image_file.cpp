@@ -159,6 +159,32 @@ TEST_CASE("the central square of a JPEG is the same without its ends") {
   }
 }
 
+TEST_CASE("the central square of a JPEG decoded smaller is the same without its ends") {
+  for (const auto& size :
+       {std::pair(301, 640), {640, 301}, {403, 801}, {801, 403}, {415, 417}, {333, 1000}})
+    for (JpegForm form : {JpegForm{}, {.components = 1}, {.progressive = true}}) {
+      auto file = make_jpeg(test_picture(size.first, size.second), form);
+      int seen = 0;
+      for (int square : {75, 70, 37, 36, 33, 18, 16, 1}) {
+        CAPTURE(size.first);
+        CAPTURE(form.components);
+        CAPTURE(form.progressive);
+        CAPTURE(square);
+        const Image part = decode_image(file, "a.jpg", {}, square);
+        int eighths = 1;
+        auto shorter = [&] { return (std::min(size.first, size.second) * eighths + 7) / 8; };
+        while (eighths < 8 && shorter() != std::min(part.height, part.width)) eighths *= 2;
+        REQUIRE(eighths < 8);
+        seen |= eighths;
+        const Image whole = jpeg_at(file, eighths);
+        CHECK(square_of(part, square) == square_of(whole, square));
+        if (std::abs(size.first - size.second) > 100 && square > 1)
+          CHECK(part.rgb.size() < whole.rgb.size());
+      }
+      CHECK(seen == (4 | 2 | 1));
+    }
+}
+
 TEST_CASE("a PNG that we write is the picture") {
   const Image picture = test_picture(33, 17);
   CHECK(decode_image(encode_png(picture), "a.png") == picture);

@@ -4,6 +4,7 @@
 #include "tests/train/image_corpus.h"
 #include "engine/check.h"
 #include "train/data/image_file.h"
+#include "train/data/loader.h"
 #include "train/pictures/augmented.h"
 #include "train/pictures/canvas.h"
 
@@ -109,4 +110,15 @@ TEST_CASE("augmented samples: the first column is the picture, the others what t
   Augmentation none;
   ImageGrid same = augmented_grid(data, {0}, 8, none, 3);
   for (auto& cell : same.cells) CHECK(cell.image == test_picture(8, 8, 1));
+}
+
+TEST_CASE("augmented samples: the first column of a large JPEG is what the loader gives") {
+  // At 128 pixels it is decoded at an eighth; were 256 asked for, at a quarter.
+  constexpr int kSide = 128;
+  TestFolder f;
+  f.add("a.jpg", make_jpeg(test_picture(3000, 4000)));
+  const DatasetPtr data = open_dataset(f.path());
+  Loader loader(data, {.batch = 1, .side = kSide, .threads = 0});
+  const ImageGrid grid = augmented_grid(data, {0}, kSide, {}, 1);
+  CHECK(grid.cells[0].image.rgb == loader.next().images);
 }

@@ -146,6 +146,56 @@ TEST_CASE("a tar archive that is cut short anywhere is named; so are other damag
   CHECK(data->image(1, 0) == test_picture(8, 8));
 }
 
+TEST_CASE("behind the end mark of a tar archive are zeros, or it is damaged") {
+  TestFolder f;
+  const Encoded whole = make_tar(samples(0, 2)), more = make_tar(samples(2, 3));
+  const size_t mark = whole.size() - 1024;
+  for (size_t zeros : {size_t(512), size_t(1024), size_t(1300), size_t(10240), size_t(200000)}) {
+    CAPTURE(zeros);
+    Encoded padded = cut(whole, mark);
+    padded.resize(mark + zeros);
+    f.add("a.tar", padded);
+    CHECK(open_dataset("shards:" + f.path())->size() == 2);
+    padded.insert(padded.end(), more.begin(), more.end());
+    f.add("a.tar", padded);
+    CHECK(error_of("shards:" + f.path())
+              .find("data behind the end mark at byte " + std::to_string(mark)) !=
+          std::string::npos);
+  }
+}
+
+TEST_CASE("what is no tar archive, and what is a compressed one, is called so") {
+  TestFolder f;
+  const Encoded gzip = {0x1f, 0x8b, 8, 0}, zstd = {0x28, 0xb5, 0x2f, 0xfd};
+  for (size_t bytes : {size_t(4), size_t(700)})
+    for (auto& [magic, name] : {std::pair(gzip, "gzip"), {zstd, "zstd"}}) {
+      Encoded file = magic;
+      file.resize(bytes, 0xff);  // as a field of a header: GNU's binary, too large for a size
+      const std::string path = f.add("a.tar", file);
+      CHECK(error_of("shards:" + f.path()) ==
+            path + ": this archive is compressed (" + name + "); unpack it first");
+    }
+  f.add("a.tar", Encoded(700, 0xff));
+  CHECK(error_of("shards:" + f.path()).find("damaged tar archive: no header at byte 0") !=
+        std::string::npos);
+  std::filesystem::remove(f.path() + "/a.tar");
+
+  f.add("b.tar.gz", gzip), f.add("c.tgz", gzip), f.add(".d.tar.gz", gzip);
+  CHECK(error_of("shards:" + f.path()).find("b.tar.gz and 1 more are compressed") !=
+        std::string::npos);
+  f.add("a.tar", make_tar(samples(0, 2)));
+  CHECK(open_dataset("shards:" + f.path())->notes() ==
+        std::vector<std::string>{"b.tar.gz and 1 more are compressed: unpack them first"});
+  // A split of compressed archives alone is not taken for a missing one.
+  f.add("split/train/a.tar", make_tar(samples(0, 2)));
+  f.add("split/test/a.tar.zst", zstd);
+  const std::string split = "shards:" + f.path() + "/split";
+  CHECK(open_dataset(split)->notes().empty());
+  CHECK(has_split(split, "test"));
+  CHECK(error_of(split + ":test").find("a.tar.zst is compressed: unpack it first") !=
+        std::string::npos);
+}
+
 TEST_CASE("the order of shards: each sample once, shards one after another, others every epoch") {
   const std::vector<int64_t> first = {0, 100, 100, 350, 400};
   const auto order = shard_order(first, 20, 3, Stream::order, 1);
@@ -181,4 +231,32 @@ TEST_CASE("shards: the same batches for any number of workers and from any posit
   for (int skip : {1, 3, 4, 6})
     CHECK(seen(data, 2, skip, 10 - skip) ==
           std::vector<int64_t>(whole.begin() + long(batch) * skip, whole.end()));
+}
+
+TEST_CASE("batches follow the order of the shards, also of a part of them") {
+  TestFolder f;
+  f.add("0.tar", make_tar(samples(0, 20)));
+  f.add("1.tar", make_tar(samples(20, 31)));
+  const DatasetPtr data = open_dataset("shards:" + f.path());
+  std::vector<int64_t> even;
+  for (int64_t i = 0; i < 31; i += 2) even.push_back(i);
+  auto taken = [](const DatasetPtr& from, int64_t epoch) {
+    Loader loader(from, {.batch = 4, .side = 8, .seed = 5, .drop_last = false, .threads = 2});
+    loader.seek(epoch, 0);
+    std::vector<int64_t> all;
+    for (int64_t b = 0; b < loader.batches_per_epoch(); ++b) {
+      const Batch& batch = loader.next();
+      all.insert(all.end(), batch.samples.begin(), batch.samples.end());
+    }
+    return all;
+  };
+  for (uint32_t epoch : {0u, 3u}) {
+    const auto order = shard_order({0, 20, 31}, 4096, 5, Stream::order, epoch);
+    REQUIRE(order != permutation(31, 5, Stream::order, epoch));
+    CHECK(taken(data, epoch) == order);
+    std::vector<int64_t> of_even;
+    for (int64_t i : order)
+      if (i % 2 == 0) of_even.push_back(i / 2);
+    CHECK(taken(subset(data, even, "the even ones"), epoch) == of_even);
+  }
 }

@@ -22,8 +22,7 @@ struct Options {
 };
 
 std::vector<uint8_t> square_pixels(const std::string& path, int side) {
-  // Twice the side keeps the result that of the whole picture.
-  Image image = read_image(path, {}, 2 * side);
+  Image image = read_image(path, {}, side);
   std::vector<uint8_t> pixels(size_t(side) * size_t(side) * 3);
   resize(pixels.data(), side, side, image, central_square(image));
   return pixels;

@@ -1,10 +1,9 @@
 #include "train/contrastive/contrastive.h"
 #include <algorithm>
-#include "train/data/readable.h"
+#include "train/contrastive/similarity_figure.h"
 #include "train/data/shuffle.h"
 #include "train/evaluate/features.h"
 #include "train/evaluate/knn.h"
-#include "train/pictures/canvas.h"
 
 namespace autodidact {
 namespace {
@@ -19,18 +18,6 @@ Tensor matrix(const std::vector<float>& values, int cols) {
   Tensor t = empty({int(values.size()) / cols, cols});
   std::copy(values.begin(), values.end(), ptr<float>(t));
   return t;
-}
-
-// A histogram as a line: the part of all in each bin, at the bin's middle.
-PlotLine line_of(const std::string& name, const std::vector<int64_t>& bins) {
-  PlotLine line{name, {}, {}};
-  int64_t total = 0;
-  for (int64_t count : bins) total += count;
-  for (size_t i = 0; i < bins.size(); ++i) {
-    line.x.push_back((double(i) + 0.5) / double(bins.size()) * 2 - 1);
-    line.y.push_back(double(bins[i]) / double(std::max<int64_t>(1, total)));
-  }
-  return line;
 }
 
 }  // namespace
@@ -83,6 +70,7 @@ Tensor Contrastive::logits(const Tensor&) const {
 }
 
 Metrics Contrastive::measure(const Tensor& loss, const Tensor& rank, const Tensor& z) {
+  similar_.reset();  // a step of training: the weights will be others
   const double std = relative_std(to_device(detach(z), Device::cpu));
   if (collapse_.see(std)) {
     const std::string what = "the embeddings have collapsed: for " +
@@ -116,13 +104,13 @@ Metrics Contrastive::evaluate(Loader& pictures, const std::function<bool()>& sto
   }
   check(labels.size() > 1, "evaluate: two pictures are needed, got ", labels.size());
   const Tensor a = matrix(first, dim), b = matrix(second, dim);
-  const SimilarityHistogram similar = similarity_histogram(a, b);
+  similar_ = similarity_histogram(a, b);
   Metrics metrics = {{"test_std", relative_std(a)},
                      {"test_effective_rank", effective_rank(a)},
                      {"test_alignment", alignment(a, b)},
                      {"test_uniformity", uniformity(a)},
-                     {"test_positive_similarity", similar.positive_mean},
-                     {"test_negative_similarity", similar.negative_mean}};
+                     {"test_positive_similarity", similar_->positive_mean},
+                     {"test_negative_similarity", similar_->negative_mean}};
   add_knn(metrics, matrix(features, width), labels);
   return metrics;
 }
@@ -134,24 +122,8 @@ void Contrastive::embed_views(const Batch& batch, std::vector<float>& first,
   append(second, model_(views(batch, views_in_order(batch.count, 1))));
 }
 
-void Contrastive::keep_pictures(const DatasetPtr& test, int64_t epoch, const std::string& folder) {
-  std::vector<BadFile> left_out;
-  const DatasetPtr readable = first_readable(test, kViewed, 1, left_out);
-  constexpr int kBatch = 128;
-  Loader pictures(readable,
-                  {.batch = kBatch, .side = data_.side, .shuffle = false, .drop_last = false});
-  std::vector<float> first, second;
-  for (int64_t b = 0; b < pictures.batches_per_epoch(); ++b)
-    embed_views(pictures.next(), first, second);
-  const SimilarityHistogram similar =
-      similarity_histogram(matrix(first, model_.dim()), matrix(second, model_.dim()));
-  LinePlot plot{"", "cosine of two views' embeddings", "part of the pairs"};
-  plot.lines = {line_of("of one picture", similar.positive),
-                line_of("of two pictures", similar.negative)};
-  draw(folder + "/similarities.png",
-       Figure{"How alike views are, epoch " + std::to_string(epoch),
-              std::to_string(first.size() / size_t(model_.dim())) + " test pictures",
-              {plot}});
+void Contrastive::keep_pictures(const DatasetPtr&, int64_t epoch, const std::string& folder) {
+  if (similar_) draw(folder + "/similarities.png", similarity_figure(*similar_, epoch));
 }
 
 // The test pictures' classes by the votes of training pictures, all untouched.

@@ -3,6 +3,7 @@
 // from is each method's own: a memory bank (npid.cpp), the batch (simclr.cpp), a queue behind a
 // momentum encoder (moco.cpp).
 #pragma once
+#include <optional>
 #include "models/heads.h"
 #include "train/classification.h"
 #include "train/contrastive/health.h"
@@ -27,7 +28,8 @@ class Contrastive : public Method {
   Contrastive(const ContrastiveKeys& keys, const DataFacts& data, Dtype dtype);
   void begin(const RunParts& parts) override { say_ = parts.say; }
   Metrics evaluate(Loader& pictures, const std::function<bool()>& stop) override;
-  // similarities.png: how alike two views of a picture are, and views of two pictures.
+  // similarities.png: how alike two views of a picture are, and views of two pictures; where these
+  // weights have been evaluated.
   void keep_pictures(const DatasetPtr& test, int64_t epoch, const std::string& folder) override;
   Encoder& encoder() override { return *model_.encoder; }
   Tensor logits(const Tensor& images) const override;
@@ -64,6 +66,7 @@ class Contrastive : public Method {
   void embed_views(const Batch& batch, std::vector<float>& first, std::vector<float>& second);
   void add_knn(Metrics& metrics, const Tensor& features, const std::vector<int32_t>& labels) const;
   CollapseWatch collapse_;
+  std::optional<SimilarityHistogram> similar_;  // of the weights as they are, once evaluated
 };
 
 }  // namespace autodidact

@@ -1,8 +1,8 @@
 // Shards as WebDataset has them: tar archives, in byte order of their names, of samples that are
 // files with one name up to its first dot: 0017.jpg and 0017.cls. The extension .cls is the class,
-// a number in decimal digits; other files beside the picture are left out. An archive is indexed
-// once, by its headers; pictures are read where they lie. The order of training goes through the
-// shards one after another, so that a disk reads forward.
+// a number in decimal digits; other files beside the picture are left out. Opening a
+// source indexes its archives by their headers; pictures are read where they lie. The order of
+// training goes through the shards one after another, so that a disk reads forward.
 #include <sys/stat.h>
 #include <algorithm>
 #include <charconv>
@@ -15,6 +15,7 @@
 #include "train/data/image_file.h"
 #include "train/data/image_folder.h"
 #include "train/data/names.h"
+#include "train/data/shard_names.h"
 #include "train/data/shuffle.h"
 #include "train/data/tar.h"
 
@@ -23,8 +24,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kBuffer =
-    4096;  // samples; half a GB of photographs, which the disk's cache holds
+// Samples: half a GB of photographs, which the disk's cache holds.
+constexpr int64_t kBuffer = 4096;
 constexpr int32_t kMostClasses = 1000000;
 
 struct Sample {
@@ -86,18 +87,6 @@ Shard index_of(const std::string& path) {
   return shard;
 }
 
-std::vector<std::string> archives_in(const std::string& folder) {
-  std::vector<std::string> paths;
-  std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
-    if (it->path().extension() == ".tar" && it->path().filename().string()[0] != '.')
-      paths.push_back(it->path().string());
-  if (error)
-    fail(ErrorKind::data, printable(folder), ": this folder cannot be read: ", error.message());
-  std::sort(paths.begin(), paths.end());
-  return paths;
-}
-
 std::vector<Shard> index_of_all(const std::vector<std::string>& paths) {
   std::vector<Shard> shards(paths.size());
   parallel_for(int64_t(paths.size()), 1, [&](int64_t begin, int64_t end) {
@@ -115,8 +104,9 @@ int32_t most_label(const std::vector<Shard>& shards) {
 
 class Shards : public Dataset {
  public:
-  Shards(std::string what, std::vector<Shard> shards, int32_t classes)
-      : what_(std::move(what)), shards_(std::move(shards)) {
+  Shards(std::string what, std::vector<Shard> shards, int32_t classes,
+         std::vector<std::string> notes)
+      : what_(std::move(what)), shards_(std::move(shards)), notes_(std::move(notes)) {
     int64_t other = 0, bare = 0;
     first_ = {0};
     for (auto& shard : shards_) {
@@ -186,52 +176,45 @@ class Shards : public Dataset {
   std::string what_;
   std::vector<Shard> shards_;
   std::vector<int64_t> first_;  // [shards + 1]: the first sample of each
-  std::vector<std::string> classes_, notes_;
+  std::vector<std::string> notes_, classes_;
   uint64_t manifest_ = 0;
 };
 
 }  // namespace
 
-std::vector<std::string> shard_splits(const std::string& folder) {
-  std::vector<std::string> splits;
-  std::error_code none;
-  for (const char* s : {"train", "test", "val"})
-    if (const std::string below = folder + "/" + s;
-        fs::is_directory(below, none) && !archives_in(below).empty())
-      splits.push_back(s);
-  return splits;
-}
-
 DatasetPtr open_shards(const std::string& folder, const std::string& split) {
   std::error_code none;
   if (!fs::exists(folder, none))
     fail(ErrorKind::data, printable(folder), ": there is no such file or folder");
-  std::map<std::string, std::vector<std::string>> paths;
-  if (!fs::is_directory(folder, none)) paths[""] = {folder};
-  else if (auto splits = shard_splits(folder); splits.empty()) paths[""] = archives_in(folder);
+  std::map<std::string, ShardNames> names;  // of each split
+  if (!fs::is_directory(folder, none)) names[""].paths = {folder};
+  else if (auto splits = shard_splits(folder); splits.empty()) names[""] = shards_in(folder);
   else
-    for (auto& s : splits) paths[s] = archives_in(folder + "/" + s);
+    for (auto& s : splits) names[s] = shards_in(folder + "/" + s);
 
   std::string chosen = split;
-  if (paths.count("") && split == "train") chosen = "";
-  else if (!paths.count("") && split.empty())
-    chosen = paths.count("train") ? "train" : paths.begin()->first;
-  if (!paths.count(chosen))
+  if (names.count("") && split == "train") chosen = "";
+  else if (!names.count("") && split.empty())
+    chosen = names.count("train") ? "train" : names.begin()->first;
+  if (!names.count(chosen))
     fail(ErrorKind::data, printable(folder), ": has no split '", printable(split),
          "': a sub-folder of that name with .tar files was expected");
-  if (paths[chosen].empty())
-    fail(ErrorKind::data, printable(folder), ": holds no shards (files named *.tar, in the folder ",
-         "itself or in its sub-folders train, test and val)");
+  const std::string what = chosen.empty() ? folder : folder + "/" + chosen;
+  std::vector<std::string> notes;
+  if (auto& compressed = names[chosen].compressed; !compressed.empty())
+    notes.push_back(say_compressed(compressed));
+  if (names[chosen].paths.empty())
+    fail(ErrorKind::data, printable(what), ": holds no shards (files named *.tar, in the folder ",
+         "itself or in its sub-folders train, test and val)", notes.empty() ? "" : "; " + notes[0]);
   // One numbering of the classes for all splits, also where one lacks the last.
   int32_t most = -1;
   std::vector<Shard> shards;
-  for (auto& [name, archives] : paths) {
-    std::vector<Shard> found = index_of_all(archives);
+  for (auto& [name, archives] : names) {
+    std::vector<Shard> found = index_of_all(archives.paths);
     most = std::max(most, most_label(found));
     if (name == chosen) shards = std::move(found);
   }
-  return std::make_shared<Shards>(chosen.empty() ? folder : folder + "/" + chosen,
-                                  std::move(shards), most + 1);
+  return std::make_shared<Shards>(what, std::move(shards), most + 1, std::move(notes));
 }
 
 }  // namespace autodidact

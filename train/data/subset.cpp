@@ -1,5 +1,6 @@
 // Parts of a data set: subsets, a held-out part, k labels a class.
 #include <algorithm>
+#include <numeric>
 #include <utility>
 #include <xxhash.h>
 #include "engine/check.h"
@@ -24,6 +25,17 @@ class Subset : public Dataset {
   std::string name(int64_t i) const override { return data_->name(at(i)); }
   Image image(int64_t i, int square) const override { return data_->image(at(i), square); }
   const uint8_t* pixels(int64_t i) const override { return data_->pixels(at(i)); }
+  // The whole's, so that a disk reads a part of it forward, too.
+  std::vector<int64_t> order(uint64_t seed, uint32_t epoch) const override {
+    const std::vector<int64_t> whole = data_->order(seed, epoch);
+    std::vector<int64_t> place(whole.size()), order(indices_.size());
+    for (size_t k = 0; k < whole.size(); ++k) place[size_t(whole[k])] = int64_t(k);
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+      return place[size_t(at(a))] < place[size_t(at(b))];
+    });
+    return order;
+  }
   uint64_t manifest() const override {
     return XXH3_64bits_withSeed(indices_.data(), indices_.size() * 8, data_->manifest());
   }
@@ -38,10 +50,6 @@ class Subset : public Dataset {
 };
 
 }  // namespace
-
-std::vector<int64_t> Dataset::order(uint64_t seed, uint32_t epoch) const {
-  return permutation(size(), seed, Stream::order, epoch);
-}
 
 DatasetPtr subset(DatasetPtr data, std::vector<int64_t> indices, std::string what) {
   return std::make_shared<Subset>(std::move(data), std::move(indices), std::move(what));

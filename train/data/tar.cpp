@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstring>
 #include <string_view>
+#include <vector>
 #include "engine/check.h"
 #include "train/data/names.h"
 
@@ -17,14 +18,19 @@ constexpr int64_t kLongestName = 64 << 10;  // bytes, of a long name or a pax he
 
 using Header = std::array<uint8_t, size_t(kBlock)>;
 
+bool all_zero(Bytes bytes) {
+  return std::all_of(bytes.begin(), bytes.end(), [](uint8_t b) { return b == 0; });
+}
+
 class TarReader {
  public:
   explicit TarReader(const FileParts& archive) : archive_(archive) {}
 
   void read(const std::function<void(const TarFile&)>& found) {
+    refuse_compressed();
     for (Header header; next(header);) {
       const char type = char(header[156]);
-      int64_t size = number(header, 124, 12);
+      int64_t size = size_of(header);
       const int64_t content = at_;
       if (type == 'L' || type == 'x' || type == 'g' || type == 'K') {  // of the file that follows
         const std::string text = text_of(content, size);
@@ -56,18 +62,40 @@ class TarReader {
          ", without its end mark");
   }
 
-  // The next header; false at the end mark. One block of zeros is enough of it.
+  void refuse_compressed() const {
+    uint8_t magic[4] = {};
+    archive_.read(magic, 0, std::min<int64_t>(archive_.size(), 4));
+    const bool gzip = magic[0] == 0x1f && magic[1] == 0x8b;
+    if (gzip || std::memcmp(magic, "\x28\xb5\x2f\xfd", 4) == 0)
+      fail(ErrorKind::data, printable(archive_.path()), ": this archive is compressed (",
+           gzip ? "gzip" : "zstd", "); unpack it first");
+  }
+
+  // The next header; false at the end mark.
   bool next(Header& header) {
     if (at_ + kBlock > archive_.size()) cut_short();
     archive_.read(header.data(), at_, kBlock);
-    if (std::all_of(header.begin(), header.end(), [](uint8_t b) { return b == 0; })) return false;
+    if (all_zero({header.data(), header.size()})) {
+      check_end();
+      return false;
+    }
     // The checksum counts its own field as spaces.
-    int64_t sum = 8 * ' ';
+    uint64_t sum = 8 * ' ';
     for (size_t i = 0; i < header.size(); ++i) sum += i >= 148 && i < 156 ? 0 : header[i];
     if (sum != number(header, 148, 8))
       damaged("no header at byte ", at_, last_.empty() ? "" : ", after " + printable(last_));
     at_ += kBlock;
     return true;
+  }
+  // tar fills its last record up with zeros; anything else would be left out without a word.
+  void check_end() const {
+    std::vector<uint8_t> rest(64 << 10);
+    for (int64_t from = at_ + kBlock; from < archive_.size(); from += int64_t(rest.size())) {
+      const int64_t bytes = std::min(archive_.size() - from, int64_t(rest.size()));
+      archive_.read(rest.data(), from, bytes);
+      if (!all_zero({rest.data(), size_t(bytes)}))
+        damaged("data behind the end mark at byte ", at_, " (archives are joined by tar -A)");
+    }
   }
   void skip(int64_t size) {
     if (size > archive_.size() - at_) cut_short();
@@ -75,7 +103,7 @@ class TarReader {
   }
 
   // Octal digits; or, where they do not suffice, GNU's binary: the top bit set, big-endian.
-  int64_t number(const Header& header, size_t at, size_t width) const {
+  static uint64_t number(const Header& header, size_t at, size_t width) {
     uint64_t value = 0;
     if (header[at] & 0x80) {
       for (size_t i = at + width - 8; i < at + width; ++i) value = value << 8 | header[i];
@@ -85,8 +113,12 @@ class TarReader {
       for (; i < at + width && header[i] >= '0' && header[i] <= '7'; ++i)
         value = value << 3 | uint64_t(header[i] - '0');
     }
-    if (value >> 56) damaged("a size of ", value, " bytes at byte ", at_ - kBlock);
-    return int64_t(value);
+    return value;
+  }
+  int64_t size_of(const Header& header) const {
+    const uint64_t size = number(header, 124, 12);
+    if (size >> 56) damaged("a size of ", size, " bytes at byte ", at_ - kBlock);
+    return int64_t(size);
   }
 
   static std::string_view field(const Header& header, size_t at, size_t width) {

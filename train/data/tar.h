@@ -13,8 +13,8 @@ struct TarFile {
 };
 
 // Calls `found` with every regular file, in their order in the archive. ErrorKind::data, "PATH:
-// reason", for damage and for an archive that is cut short, also between two files: its end mark,
-// two blocks of zeros, is missing then.
+// reason", for damage and for an archive that is cut short, also between two files: its end mark, a
+// block of zeros, is missing then. tar writes two; one is enough, and all behind it must be zeros.
 void each_file_in_tar(const FileParts& archive, const std::function<void(const TarFile&)>& found);
 
 }  // namespace autodidact

@@ -72,7 +72,7 @@ struct Rows {
     grid.column_heads.push_back("the picture");
     grid.cells.resize(samples.size() * size_t(columns));
     for (size_t i = 0; i < samples.size(); ++i) {
-      Image image = data->image(samples[i], 2 * side);
+      Image image = data->image(samples[i], side);
       resize(&batch.images[i * values], side, side, image, central_square(image));
       auto first = batch.images.begin() + int64_t(i * values);
       int label = data->label(samples[i]);
