@@ -8,11 +8,7 @@ The pictures are those of `autodidact data export`. The object that is written h
 `autodidact evaluate linear --json` that matter here. contrastive_world.sh runs both sides and
 prints the table."""
 
-import argparse
 import copy
-import json
-import os
-import pathlib
 import time
 
 import torch
@@ -27,7 +23,7 @@ from torchvision.transforms.functional import to_pil_image
 
 import networks
 from probe import probe
-from recipe import MEANS, learning_rate, load, normalised, read_recipe
+from recipe import MEANS, arguments, learning_rate, load, normalised, read_recipe, write
 
 # Defaults: train/contrastive, train/views.h.
 KEYS = {"head": "mlp", "hidden": 0, "dim": 128, "temperature": 0.2, "crop_area": 0.08,
@@ -176,17 +172,9 @@ def train(method, recipe, pictures, seed, workers):
 
 
 def main():
-    parser = argparse.ArgumentParser()
+    parser = arguments(threads=1)
     parser.add_argument("method", choices=METHODS)
-    parser.add_argument("--train", required=True)
-    parser.add_argument("--test", required=True)
-    parser.add_argument("--recipe", help="default: METHOD-world-quick")
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--workers", type=int, default=0, help="processes that make views")
-    parser.add_argument("--epochs", type=int, help="instead of the recipe's")
-    parser.add_argument("--size", type=int, help="pictures of either split, instead of the recipe's")
-    parser.add_argument("--out", required=True)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     recipe = read_recipe(given.recipe or given.method + "-world-quick", KEYS | OWN[given.method],
@@ -202,9 +190,7 @@ def main():
     result = {"block": "features", "dims": x.shape[1], **probe(x, labels, unseen, test_labels),
               "parameters": sum(p.numel() for p in model.parameters()),
               "seconds": time.monotonic() - begin, "cpu_seconds": time.process_time()}
-    part = given.out + ".part"
-    pathlib.Path(part).write_text(json.dumps(result) + "\n")
-    os.replace(part, given.out)
+    write(given.out, result)
 
 
 if __name__ == "__main__":

@@ -10,31 +10,13 @@
 # lightly`. Exit 77 without either.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-. "$here/environment.sh"
-[[ $# -gt 0 ]] || { sed -n '2,10s/^# //p' "$0" >&2; exit 2; }
-torch_environment
-[[ -n $python ]] || { echo "contrastive_world: no PyTorch (AUTODIDACT_TORCH_PYTHON)" >&2; exit 77; }
-"$python" -c 'import lightly' 2>/dev/null || { echo "contrastive_world: $python lacks lightly" >&2; exit 77; }
-program=$1; shift
+. "$here/comparison.sh"
 out=build/contrastive-world methods="simclr moco npid" seeds="1 2 3" threads=1 workers=0 size= epochs=
-if [[ $# -gt 0 && $1 != --* ]]; then out=$1; shift; fi
-while [[ $# -gt 0 ]]; do
-  [[ $# -gt 1 && $1 =~ ^--(methods|seeds|threads|workers|size|epochs)$ ]] ||
-    { echo "contrastive_world: unknown or without a value: $1" >&2; exit 2; }
-  declare "${1#--}=$2"; shift 2
-done
-settings=(${size:+--set train_size=$size --set test_size=$size} ${epochs:+--set epochs=$epochs})
-# Another size or length is another result: it has a folder of its own.
-kept=$out/recipe${size:+-size=$size}${epochs:+-epochs=$epochs}
-mkdir -p "$kept"
+take_arguments contrastive_world "methods|seeds|threads|workers|size|epochs" "$@"
+"$python" -c 'import lightly' 2>/dev/null || { echo "contrastive_world: $python lacks lightly" >&2; exit 77; }
+keep_in recipe
 export PYTHONDONTWRITEBYTECODE=1
-
-# The recipes' own numbers of pictures lie within these; PyTorch takes the first of them.
-for split in train:5000 test:2000; do
-  name=${split%:*}
-  [[ -s $out/$name-y.npy ]] || "$program" data export "world:$name" --count "${split#*:}" --overwrite \
-    --out "$out/$name-x.npy,$out/$name-y.npy" >&2
-done
+export_world 5000 2000
 
 judge() {   # FILE ARGUMENTS...
   local file=$1; shift

@@ -1,7 +1,10 @@
-"""What the learning comparisons share: a recipe of train/recipes as a dict, the pictures of
-`autodidact data export`, and the schedule."""
+"""What the learning comparisons share: their command line and result file, a recipe of train/recipes as
+a dict, the pictures of `autodidact data export`, and the schedule."""
 
+import argparse
+import json
 import math
+import os
 import pathlib
 import tomllib
 
@@ -20,6 +23,26 @@ LOOP = {"train_size": 0, "test_size": 0, "model": "resnet18", "width": 0, "group
 FIXED = {"optimizer": "sgd", "schedule": "cosine", "decay_scalars": True, "dtype": "f32",
          "init": "", "freeze": "none", "image_size": 0}
 UNUSED = {"data", "seed", "evaluate_every", "log_every", "checkpoint_every"}
+
+
+def arguments(recipe=None, threads=2):
+    """A parser of what every comparison takes. recipe: the default."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--train", required=True)
+    parser.add_argument("--test", required=True)
+    parser.add_argument("--recipe", default=recipe, help="default: " + (recipe or "METHOD-world-quick"))
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--threads", type=int, default=threads)
+    parser.add_argument("--epochs", type=int, help="instead of the recipe's")
+    parser.add_argument("--size", type=int, help="pictures of either split, instead of the recipe's")
+    parser.add_argument("--out", required=True)
+    return parser
+
+
+def write(path, result):
+    part = path + ".part"
+    pathlib.Path(part).write_text(json.dumps(result) + "\n")
+    os.replace(part, path)
 
 
 def read_recipe(name, defaults, fixed, unused=()):

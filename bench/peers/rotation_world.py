@@ -7,10 +7,6 @@ The pictures are those of `autodidact data export`. The object that is written h
 `autodidact evaluate linear --json` that matter here, and the accuracy on all four turns of every
 test picture as `rotation`. rotation_world.sh runs both sides and prints the table."""
 
-import argparse
-import json
-import os
-import pathlib
 import time
 
 import torch
@@ -18,7 +14,7 @@ from torch.nn import functional
 
 import networks
 from probe import probe
-from recipe import learning_rate, load, normalised, read_recipe
+from recipe import arguments, learning_rate, load, normalised, read_recipe, write
 
 # The keys' defaults are those of train/classification.h.
 KEYS = {"rotations": "random", "crop_padding": 4, "flip": True}
@@ -100,15 +96,7 @@ def features(net, pictures, recipe):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--train", required=True)
-    parser.add_argument("--test", required=True)
-    parser.add_argument("--recipe", default="rotation-world-quick")
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--epochs", type=int, help="instead of the recipe's")
-    parser.add_argument("--size", type=int, help="pictures of either split, instead of the recipe's")
-    parser.add_argument("--out", required=True)
+    parser = arguments("rotation-world-quick")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     recipe = read_recipe(given.recipe, KEYS, FIXED)
@@ -127,9 +115,7 @@ def main():
               "accuracy": best["accuracy"], "results": rows,
               "parameters": sum(p.numel() for p in net.parameters()),
               "seconds": time.monotonic() - begin}
-    part = given.out + ".part"
-    pathlib.Path(part).write_text(json.dumps(result) + "\n")
-    os.replace(part, given.out)
+    write(given.out, result)
 
 
 if __name__ == "__main__":

@@ -7,32 +7,12 @@
 # --size and --epochs make a trial of it, kept apart. PyTorch: see environment.sh; exit 77 without it.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-. "$here/environment.sh"
-install=
-[[ ${1:-} != --install ]] || { install=--install; shift; }
-[[ $# -gt 0 ]] || { sed -n '2,8s/^# //p' "$0" >&2; exit 2; }
-torch_environment $install
-[[ -n $python ]] || { echo "rotation_world: no PyTorch (--install, or AUTODIDACT_TORCH_PYTHON)" >&2; exit 77; }
-program=$1; shift
+. "$here/comparison.sh"
 out=build/rotation-world recipe=rotation-world-quick seeds="1 2 3" threads=2 size= epochs=
-if [[ $# -gt 0 && $1 != --* ]]; then out=$1; shift; fi
-while [[ $# -gt 0 ]]; do
-  [[ $# -gt 1 && $1 =~ ^--(recipe|seeds|threads|size|epochs)$ ]] ||
-    { echo "rotation_world: unknown or without a value: $1" >&2; exit 2; }
-  declare "${1#--}=$2"; shift 2
-done
-settings=(${size:+--set train_size=$size --set test_size=$size} ${epochs:+--set epochs=$epochs})
-# Another recipe, size or length is another result: it has a folder of its own.
-kept=$out/$recipe${size:+-size=$size}${epochs:+-epochs=$epochs}
-mkdir -p "$kept"
+take_arguments rotation_world "recipe|seeds|threads|size|epochs" "$@"
+keep_in "$recipe"
 export PYTHONDONTWRITEBYTECODE=1
-
-# The recipe's own number of pictures lies within these; PyTorch takes the first of them.
-for split in train:50000 test:10000; do
-  name=${split%:*}
-  [[ -s $out/$name-y.npy ]] || "$program" data export "world:$name" --count "${split#*:}" --overwrite \
-    --out "$out/$name-x.npy,$out/$name-y.npy" >&2
-done
+export_world 50000 10000
 
 for seed in $seeds; do
   ours=$kept/ours-$seed theirs=$kept/pytorch-$seed

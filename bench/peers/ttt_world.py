@@ -6,17 +6,13 @@ and `adapt --mode online` do it: the same network, schedule and views on the sam
 The object has the accuracy on clean test pictures (accuracy) and on their turns (rotation), and on the broken ones the
 error in percent of the network as it was trained (error_none) and adapting (error). ttt_world.sh runs both sides."""
 
-import argparse
 import copy
-import json
-import os
-import pathlib
 
 import torch
 from torch.nn import functional
 
 import networks
-from recipe import learning_rate, load, normalised, read_recipe
+from recipe import arguments, learning_rate, load, normalised, read_recipe, write
 from rotation_world import augmented, turned
 
 # Defaults: train/ttt.h, train/classification.h, train/loop.h, models/encoder.h.
@@ -95,17 +91,10 @@ def adapt(net, pictures, labels, recipe, rate, copies):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    for pair in ("--train", "--test", "--broken"):
-        parser.add_argument(pair, required=True)
-    parser.add_argument("--recipe", default="ttt-world-quick")
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--threads", type=int, default=2)
+    parser = arguments("ttt-world-quick")
+    parser.add_argument("--broken", required=True)
     parser.add_argument("--rate", type=float, default=0.002, help="of adaptation")
     parser.add_argument("--copies", type=int, default=32, help="views a step, in all four turns")
-    parser.add_argument("--epochs", type=int, help="instead of the recipe's")
-    parser.add_argument("--size", type=int, help="pictures of either split, instead of the recipe's")
-    parser.add_argument("--out", required=True)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     recipe = read_recipe(given.recipe, KEYS, FIXED)
@@ -117,9 +106,7 @@ def main():
               "rotation": accuracy(net.turns, *four_turns(clean), recipe),
               "error_none": 100 - 100 * accuracy(net, broken, broken_labels, recipe)}
     result["error"] = 100 - 100 * adapt(net, broken, broken_labels, recipe, given.rate, given.copies)
-    part = given.out + ".part"
-    pathlib.Path(part).write_text(json.dumps(result) + "\n")
-    os.replace(part, given.out)
+    write(given.out, result)
 
 
 if __name__ == "__main__":

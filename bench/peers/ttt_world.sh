@@ -7,33 +7,13 @@
 # --size and --epochs make a trial of it, kept apart. PyTorch: see environment.sh; exit 77 without it.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-. "$here/environment.sh"
-install=
-[[ ${1:-} != --install ]] || { install=--install; shift; }
-[[ $# -gt 0 ]] || { sed -n '2,7s/^# //p' "$0" >&2; exit 2; }
-torch_environment $install
-[[ -n $python ]] || { echo "ttt_world: no PyTorch (--install, or AUTODIDACT_TORCH_PYTHON)" >&2; exit 77; }
-program=$1; shift
+. "$here/comparison.sh"
 out=build/ttt-world recipe=ttt-world-quick seeds="1 2" threads=2 size= epochs=
-if [[ $# -gt 0 && $1 != --* ]]; then out=$1; shift; fi
-while [[ $# -gt 0 ]]; do
-  [[ $# -gt 1 && $1 =~ ^--(recipe|seeds|threads|size|epochs)$ ]] ||
-    { echo "ttt_world: unknown or without a value: $1" >&2; exit 2; }
-  declare "${1#--}=$2"; shift 2
-done
-settings=(${size:+--set train_size=$size --set test_size=$size} ${epochs:+--set epochs=$epochs})
+take_arguments ttt_world "recipe|seeds|threads|size|epochs" "$@"
 rate=0.002 copies=32   # of adaptation, as in the demo: one step a picture, eight crops in all four turns
-# Another recipe, size or length is another result: it has a folder of its own.
-kept=$out/$recipe${size:+-size=$size}${epochs:+-epochs=$epochs}
-mkdir -p "$kept"
+keep_in "$recipe"
 export PYTHONDONTWRITEBYTECODE=1
-
-# The recipe's own number of pictures lies within these; PyTorch takes the first of them.
-for split in train:50000 test:10000; do
-  name=${split%:*}
-  [[ -s $out/$name-y.npy ]] || "$program" data export "world:$name" --count "${split#*:}" --overwrite \
-    --out "$out/$name-x.npy,$out/$name-y.npy" >&2
-done
+export_world 50000 10000
 # The test split of the recipe, broken as `adapt` breaks it: both sides adapt to these pictures, in their order.
 broken=$out/broken-${size:-2000}
 if [[ ! -s $broken/labels.npy ]]; then
