@@ -224,10 +224,8 @@ Job decode_job(std::istringstream& line) {
     files.push_back(encode_jpeg(photograph(height, width, uint64_t(i)), kQuality));
   std::vector<uint8_t> square(size_t(side) * size_t(side) * 3);
   return {[files, square, side]() mutable {
-            for (auto& file : files) {
-              Image image = decode_image(file, "photograph.jpg", {}, side);
-              resize(square.data(), side, side, image, central_square(image));
-            }
+            for (auto& file : files)
+              resize_square(square.data(), side, decode_image(file, "photograph.jpg", {}, side));
           },
           kFiles};
 }

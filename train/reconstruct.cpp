@@ -137,10 +137,7 @@ Tensor first_pictures(const Dataset& data, int count, int side, const Normalizat
   count = int(std::min<int64_t>(count, data.size()));
   const size_t values = size_t(side) * size_t(side) * 3;
   std::vector<uint8_t> pixels(size_t(count) * values);
-  for (int i = 0; i < count; ++i) {
-    Image image = data.image(i, side);
-    resize(&pixels[size_t(i) * values], side, side, image, central_square(image));
-  }
+  for (int i = 0; i < count; ++i) load_square(&pixels[size_t(i) * values], data, i, side);
   return normalize(pixels.data(), count, side, n, dtype);
 }
 

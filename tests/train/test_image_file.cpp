@@ -111,7 +111,7 @@ TEST_CASE("EXIF orientation is applied") {
 
 Image square_of(const Image& image, int side) {
   Image square{side, side, std::vector<uint8_t>(size_t(side) * size_t(side) * 3)};
-  resize(square.rgb.data(), side, side, image, central_square(image));
+  resize_square(square.rgb.data(), side, image);
   return square;
 }
 
@@ -229,11 +229,6 @@ TEST_CASE("resizing") {
 }
 
 TEST_CASE("real photographs decode") {
-  auto square = [](const Image& image, int side) {
-    Image out{side, side, std::vector<uint8_t>(size_t(side) * size_t(side) * 3)};
-    resize(out.rgb.data(), side, side, image, central_square(image));
-    return out;
-  };
   std::string photos = real_data("real photographs decode", "photos");
   if (photos.empty()) return;
   int count = 0;
@@ -241,11 +236,11 @@ TEST_CASE("real photographs decode") {
   for (auto& entry : std::filesystem::directory_iterator(photos)) {
     std::string path = entry.path().string();
     if (!has_image_extension(path)) continue;
-    Image full = square(read_image(path), 64);
+    Image full = square_of(read_image(path), 64);
     Image small = read_image(path, {}, 64), larger = read_image(path, {}, 128);
     CHECK(std::min(small.height, small.width) >= 64);
-    same_size += distance(full, square(small, 64)).mean;
-    twice += distance(full, square(larger, 64)).mean;
+    same_size += distance(full, square_of(small, 64)).mean;
+    twice += distance(full, square_of(larger, 64)).mean;
     ++count;
   }
   MESSAGE("mean distance from the whole: ", same_size / count, ", with twice the side ",

@@ -22,9 +22,8 @@ struct Options {
 };
 
 std::vector<uint8_t> square_pixels(const std::string& path, int side) {
-  Image image = read_image(path, {}, side);
   std::vector<uint8_t> pixels(size_t(side) * size_t(side) * 3);
-  resize(pixels.data(), side, side, image, central_square(image));
+  resize_square(pixels.data(), side, read_image(path, {}, side));
   return pixels;
 }
 

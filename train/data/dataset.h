@@ -44,6 +44,10 @@ struct SourceOptions {
   uint64_t seed = 0;       // world
 };
 
+// out [side, side, 3]: sample i's central square, by the bytes that a network is given. Damage as
+// in Dataset::image.
+void load_square(uint8_t* out, const Dataset& data, int64_t i, int side);
+
 // SRC: world[:SPLIT] | cifar10:DIR[:SPLIT] | shards:DIR[:SPLIT] | x.npy[,y.npy] | DIR[:SPLIT].
 // Arrays, and a folder without train, test and val sub-folders, are not divided: they serve as
 // "train" and as "".

@@ -15,9 +15,9 @@ namespace fs = std::filesystem;
 
 Image picture_of(const Dataset& data, int64_t i, int side) {
   Image image = data.image(i);
-  if (side == 0 || (image.height == side && image.width == side)) return image;
+  if (side == 0) return image;
   Image square{side, side, std::vector<uint8_t>(size_t(side) * size_t(side) * 3)};
-  resize(square.rgb.data(), side, side, image, central_square(image));
+  resize_square(square.rgb.data(), side, image);
   return square;
 }
 

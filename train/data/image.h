@@ -26,7 +26,9 @@ Image oriented(Image image, int orientation);
 void resize(uint8_t* out, int height, int width, const Image& image, Box box);
 Image resized(const Image& image, int height, int width);
 
-// The largest central square, resized to side x side.
+// The largest one.
 Box central_square(const Image& image);
+// out [side, side, 3]: the central square, copied where it has that side already.
+void resize_square(uint8_t* out, int side, const Image& image);
 
 }  // namespace autodidact

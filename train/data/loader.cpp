@@ -59,8 +59,7 @@ struct Loader::State {
     const size_t bytes = size_t(side) * size_t(side) * 3;
     uint8_t* to = b.images.data() + size_t(row) * bytes;
     const int64_t wanted = sample;
-    for (int attempt = 0; !fill_picture(to, bytes, sample, slot) && options.replace_damaged;
-         ++attempt) {
+    for (int attempt = 0; !fill_picture(to, sample, slot) && options.replace_damaged; ++attempt) {
       if (attempt == kReplacements)
         fail(ErrorKind::data, "loader: no readable picture in ", kReplacements,
              " draws in place of ", printable(data->name(wanted)));
@@ -70,15 +69,9 @@ struct Loader::State {
     b.samples[size_t(row)] = sample;
   }
 
-  bool fill_picture(uint8_t* to, size_t bytes, int64_t sample, Slot& slot) {
+  bool fill_picture(uint8_t* to, int64_t sample, Slot& slot) {
     try {
-      const uint8_t* pixels = data->side() == side ? data->pixels(sample) : nullptr;
-      if (pixels) std::memcpy(to, pixels, bytes);
-      else {
-        Image image = data->image(sample, side);
-        if (image.height == side && image.width == side) std::memcpy(to, image.rgb.data(), bytes);
-        else resize(to, side, side, image, central_square(image));
-      }
+      load_square(to, *data, sample, side);
       return true;
     } catch (const Error& e) {
       if (e.kind != ErrorKind::data) throw;

@@ -47,8 +47,7 @@ class Gathered : public Dataset {
     std::mutex mutex;
     parallel_for(data_->size(), 16, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) try {
-          Image image = data_->image(i, side_);
-          resize(images_.data() + size_t(i) * row_, side_, side_, image, central_square(image));
+          load_square(images_.data() + size_t(i) * row_, *data_, i, side_);
         } catch (const Error& e) {
           if (e.kind != ErrorKind::data) throw;
           std::lock_guard lock(mutex);

@@ -139,5 +139,11 @@ Box central_square(const Image& image) {
   return {top, left, top + side, left + side};
 }
 
+void resize_square(uint8_t* out, int side, const Image& image) {
+  if (image.height == side && image.width == side)
+    std::copy(image.rgb.begin(), image.rgb.end(), out);
+  else resize(out, side, side, image, central_square(image));
+}
+
 }  // namespace autodidact
 #endif

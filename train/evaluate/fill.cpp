@@ -90,8 +90,7 @@ Tensor picture_rows(const Dataset& data, int64_t begin, int64_t end, int side) {
   Tensor x = empty({int(end - begin), numbers});
   std::vector<uint8_t> pixels(static_cast<size_t>(numbers));
   for (int64_t i = begin; i < end; ++i) {
-    Image image = data.image(i, side);
-    resize(pixels.data(), side, side, image, central_square(image));
+    load_square(pixels.data(), data, i, side);
     float* row = ptr<float>(x) + (i - begin) * numbers;
     for (int k = 0; k < numbers; ++k) row[k] = float(pixels[size_t(k)]) / 255;
   }

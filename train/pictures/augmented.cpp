@@ -72,8 +72,7 @@ struct Rows {
     grid.column_heads.push_back("the picture");
     grid.cells.resize(samples.size() * size_t(columns));
     for (size_t i = 0; i < samples.size(); ++i) {
-      Image image = data->image(samples[i], side);
-      resize(&batch.images[i * values], side, side, image, central_square(image));
+      load_square(&batch.images[i * values], *data, samples[i], side);
       auto first = batch.images.begin() + int64_t(i * values);
       int label = data->label(samples[i]);
       at(int(i), 0) = {{side, side, {first, first + int64_t(values)}},
