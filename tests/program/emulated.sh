@@ -61,6 +61,15 @@ done
 cmp -s <(sed -E 's/"(seconds|first_loss|last_loss)": [^,}]*//g' "$work/adapt-cpu/metrics.jsonl") \
        <(sed -E 's/"(seconds|first_loss|last_loss)": [^,}]*//g' "$work/adapt-emulated/metrics.jsonl") ||
   complain "adapt: the emulated GPU recognises other pictures than the CPU"
+# Inner products of gradients: both devices sum in f32, in another order.
+for device in cpu emulated; do
+  runs 0 "" adapt --checkpoint "$work/ttt-cpu" --mode standard --gradients --samples 4 \
+       --copies 4 --device $device --out "$work/gradients-$device" -q
+done
+products() { sed -E 's/.*"gradient_product": ([^,}]*).*/\1/' "$work/gradients-$1/metrics.jsonl"; }
+paste <(products cpu) <(products emulated) |
+  awk '{d = $1 - $2; if (d < 0) d = -d; m = $1 < 0 ? -$1 : $1; if (!(m > 0 && d <= 1e-4 * m)) bad = 1}
+    END {exit bad || NR != 1}' || complain "adapt --gradients: $(products cpu | xargs) on the CPU, $(products emulated | xargs) on the emulated GPU"
 for device in cpu emulated; do
   runs 0 "tent, online" adapt --checkpoint "$work/ttt-cpu" --method tent --mode online --samples 4 --batch 4 --steps 2 \
        --learning-rate 0.1 --device $device --out "$work/tent-$device" -q
