@@ -18,8 +18,9 @@ enum class Stream : uint32_t {
   evaluate = 5,
   subset = 6,
   corrupt = 7,
-  view = 8,  // of a picture: crop and colours
-  keys = 9,  // the order of MoCo's keys
+  view = 8,     // of a picture: crop and colours
+  keys = 9,     // the order of MoCo's keys
+  labels = 10,  // that mean nothing: a control
   mask = 16
 };
 

@@ -9,6 +9,7 @@ AdaptOptions turning(const AdaptKeys& k, Keep keep) {
   o.keep = keep, o.steps = int(k.steps), o.learning_rate = k.learning_rate;
   o.copies = int(k.copies), o.threshold = k.threshold, o.seed = uint64_t(k.seed);
   o.rotation = k.rotations == "all" ? Rotation::all : Rotation::random;
+  o.random_labels = k.turn_labels == "random";
   o.part = k.part == "all"      ? AdaptedPart::all
            : k.part == "shared" ? AdaptedPart::shared
                                 : AdaptedPart::norms;
@@ -32,6 +33,7 @@ std::string turning_protocol(const AdaptKeys& k) {
                   k.batch, k.part);
   text += k.mode == "standard" ? "; weights restored before every batch"
                                : "; weights kept, restored before every stream";
+  if (k.turn_labels == "random") text += "; control: the turns' labels are random";
   if (k.threshold < 1)
     text += fmt::format("; learned from where upright has less than {}", k.threshold);
   if (k.most_norm > 0) text += fmt::format("; gradients of norm {} at most", k.most_norm);
@@ -72,6 +74,8 @@ void AdaptKeys::visit(Keys& k) {
   k("corruption", corruption, "none, NAME[:SEVERITY], all, extra, or a list of these with commas");
   k("frost", frost, "folder of frost textures; empty: procedural ones");
   k("gradual", gradual, "the severity grows from 1 along the stream");
+  k("in_turn", in_turn,
+    "the corruptions follow one another in one stream, each with all of its pictures");
   k("method", method,
     "ttt: the self-supervised task; of BatchNorm, bn: statistics alone, tent: entropy, "
     "pseudo_label",
@@ -83,6 +87,8 @@ void AdaptKeys::visit(Keys& k) {
   k("copies", copies, "of each picture a step", 1, 4096);
   k("rotations", rotations, "of the copies: random, or all four turns of a quarter as many crops",
     {"random", "all"});
+  k("turn_labels", turn_labels, "of the copies; random: a control, which must not help",
+    {"own", "random"});
   k("part", part, "what learns: all (shared blocks and self-supervised branch), shared, norms",
     {"all", "shared", "norms"});
   k("gradients", gradients,
@@ -120,8 +126,8 @@ void AdaptKeys::refuse_idle(const Recipe& given) const {
   };
   used(adapts, {"method", "batch"});
   used(learns, {"steps", "learning_rate"});
-  used(turns,
-       {"gradients", "copies", "rotations", "part", "threshold", "most_norm", "stop_rising"});
+  used(turns, {"gradients", "copies", "rotations", "turn_labels", "part", "threshold", "most_norm",
+               "stop_rising"});
   used(turns && mode == "online", {"anchor", "reset_every", "alarm_window"});
   used(adapts && method == "bn", {"prior"});
   used(adapts && method == "pseudo_label", {"confidence"});

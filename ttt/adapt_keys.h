@@ -10,8 +10,9 @@ namespace autodidact {
 
 struct AdaptKeys {
   std::string data = "", corruption = "none", frost = "", method = "ttt", mode = "online",
-              rotations = "random", part = "all", order = "shuffled", weights = "";
-  bool gradual = false, gradients = false;
+              rotations = "random", turn_labels = "own", part = "all", order = "shuffled",
+              weights = "";
+  bool gradual = false, in_turn = false, gradients = false;
   int64_t steps = 1, copies = 32, batch = 1, samples = 0, seed = 1;
   double learning_rate = 0.001, threshold = 1, prior = 16, confidence = 0.9;
   double most_norm = 0, anchor = 0;

@@ -31,6 +31,20 @@ std::vector<std::string> stream_names(const std::string& text) {
   return names;
 }
 
+// The pictures of several sets, one after the other.
+DatasetPtr in_turn(const std::vector<DatasetPtr>& parts, int side) {
+  Samples all;
+  all.side = side, all.classes = parts[0]->classes();
+  const size_t row = size_t(side) * size_t(side) * 3;
+  for (const DatasetPtr& part : parts)
+    for (int64_t i = 0; i < part->size(); ++i) {
+      all.images.resize(all.images.size() + row);
+      load_square(&all.images[all.images.size() - row], *part, i, side);
+      all.labels.push_back(part->label(i));
+    }
+  return from_memory(std::move(all), "streams in turn");
+}
+
 std::string bits_of(const std::vector<bool>& right) {
   std::string text;
   for (bool r : right) text += r ? '1' : '0';
@@ -88,7 +102,9 @@ class Run {
     resolved_ = request.recipe.resolved();
     keys_.refuse_idle(request.recipe);
     if (keys_.data.empty()) keys_.data = training_.data;
-    names_ = stream_names(keys_.corruption);
+    corruptions_ = stream_names(keys_.corruption);
+    names_ = corruptions_;
+    if (keys_.in_turn) names_ = {keys_.corruption + " in turn"};
     corruption_ = {.seed = uint64_t(keys_.seed), .frost = nullptr};
     if (!keys_.frost.empty()) corruption_.frost = frost_textures(keys_.frost);
     open_pictures();
@@ -201,6 +217,13 @@ class Run {
       fail(ErrorKind::usage, "--resume: this is not the run that is there:\n", changes);
   }
 
+  DatasetPtr stream_pictures(const std::string& name) const {
+    if (!keys_.in_turn) return in_memory(corrupted_pictures(name), loaded_.side);
+    std::vector<DatasetPtr> parts;
+    for (const std::string& c : corruptions_) parts.push_back(corrupted_pictures(c));
+    return in_turn(parts, loaded_.side);
+  }
+
   DatasetPtr corrupted_pictures(const std::string& name) const {
     const DatasetPtr square =
         pictures_->side() == loaded_.side ? pictures_ : in_memory(pictures_, loaded_.side);
@@ -212,7 +235,10 @@ class Run {
   }
 
   StreamResult stream(const std::string& name, const std::function<bool()>& stop) {
-    const DatasetPtr pictures = in_memory(corrupted_pictures(name), loaded_.side);
+    const DatasetPtr pictures = stream_pictures(name);
+    std::vector<int64_t> keys;  // a picture's own, whatever was done to it
+    while (int64_t(keys.size()) < pictures->size())
+      keys.insert(keys.end(), order_.begin(), order_.end());
     if (learners_.empty()) {
       StreamResult r;
       r.frozen = r.adapted = recognised(
@@ -233,7 +259,7 @@ class Run {
         keys_.gradients ? std::optional(mean_gradient_product(*pictures, stop)) : std::nullopt;
     std::vector<TestTimeLearner*> learners;
     for (auto& l : learners_) learners.push_back(l.get());
-    StreamResult r = run_stream(learners, *pictures, order_, loaded_.side,
+    StreamResult r = run_stream(learners, *pictures, keys, loaded_.side,
                                 {.batch = int(keys_.batch), .stop = stop});
     r.frozen = std::move(frozen);
     r.gradient_product = product;
@@ -254,6 +280,7 @@ class Run {
         fmt::format("{}, step {}; {} of {}, {}, seed {}", loaded_.name, loaded_.checkpoint.step,
                     order_.size(), pictures_->describe(), keys_.order, keys_.seed);
     if (keys_.gradual) text += ", severity from 1 upwards along the stream";
+    if (keys_.in_turn) text += fmt::format("; {} corruptions in turn", corruptions_.size());
     if (keys_.mode == "none") return text + "; nothing is learned";
     return text + "; " + keys_.protocol() + "; prediction on the untouched picture";
   }
@@ -263,7 +290,7 @@ class Run {
   RunKeys training_;
   AdaptKeys keys_;
   std::string resolved_;
-  std::vector<std::string> names_;
+  std::vector<std::string> corruptions_, names_;  // names_: of the streams
   CorruptionOptions corruption_;
   DatasetPtr pictures_;
   std::vector<int64_t> order_;

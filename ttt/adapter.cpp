@@ -123,6 +123,19 @@ double Adapter::turn_loss(const NetworkInput& in) {
   return double(item<float>(cross_entropy(method_.network().self_supervised(in.x), in.turns)));
 }
 
+// In place of the turns of `count` copies: drawn by picture, copy and step.
+Tensor Adapter::random_labels(int count) const {
+  Tensor labels = empty({count}, Dtype::i32);
+  const int each = count / views_.count;
+  for (int i = 0; i < count; ++i)
+    ptr<int32_t>(labels)[i] = int32_t(
+        below(philox(options_.seed, (uint64_t(Stream::labels) << 32) | uint32_t(views_.epoch),
+                     uint64_t(views_.samples[size_t(i / each)] * each + i % each))
+                  .v[0],
+              4));
+  return to_device(labels, device());
+}
+
 // Of the pictures that arrive, in all four turns, before anything is learned from them.
 bool Adapter::raises_alarm(const uint8_t* images, int count, int side) {
   const NetworkInput in = in_four_turns(images, count, side);
@@ -162,7 +175,8 @@ void Adapter::return_part_of_the_way() {
 // False: there is no further step.
 bool Adapter::step(Observed& seen, bool first) {
   const NetworkInput in = augment(views_, augmentation_, Dtype::f32, device());
-  const Tensor loss = cross_entropy(method_.network().self_supervised(in.x), in.turns);
+  const Tensor labels = options_.random_labels ? random_labels(in.turns.shape[0]) : in.turns;
+  const Tensor loss = cross_entropy(method_.network().self_supervised(in.x), labels);
   const double now = double(item<float>(loss));
   if (!first && options_.rails.stop_rising && now > seen.last_loss) return false;
   if (first) seen.first_loss = now;

@@ -45,6 +45,7 @@ struct AdaptOptions {
   int copies = 32;  // of each picture a step, each with a crop and a flip of its own
   Rotation rotation = Rotation::random;  // all: a quarter as many crops, in all four turns
   AdaptedPart part = AdaptedPart::all;
+  bool random_labels = false;  // the control: the copies' labels know nothing of their turns
   // A picture is learned from only if the network takes it for upright with a probability below
   // this; 1: always.
   double threshold = 1;
@@ -77,6 +78,7 @@ class Adapter : public TestTimeLearner {
   bool raises_alarm(const uint8_t* images, int count, int side);
   NetworkInput in_four_turns(const uint8_t* images, int count, int side) const;
   double turn_loss(const NetworkInput& in);
+  Tensor random_labels(int count) const;
   bool step(Observed& seen, bool first);
   void return_part_of_the_way();
 

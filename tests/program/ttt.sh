@@ -102,6 +102,19 @@ for _ in $(seq 600); do [[ ! -s $work/stopped/config.toml ]] || break; sleep 0.0
 kill -TERM $pid; wait $pid; status=$?
 [[ $status -eq 143 ]] || complain "SIGTERM: exit code $status"
 
+# In turn: one stream, its pictures those of the three; the first third has seen nothing else yet.
+for threads in 1 3; do
+  runs 0 "in turn" "${stream[@]}" --mode online --steps 2 --in-turn --threads $threads --out "$work/turn$threads"
+  cmp -s "$work/turn1/metrics.jsonl" "$work/turn$threads/metrics.jsonl" || complain "--in-turn: $threads threads give other results"
+done
+python3 - "$work" <<'PYTHON' || complain "--in-turn: not the three streams, one after the other"
+import json, pathlib, sys
+lines = lambda run: [json.loads(l) for l in (pathlib.Path(sys.argv[1]) / run / "metrics.jsonl").read_text().splitlines()]
+(turn,), parts = lines("turn1"), lines("online1")
+assert turn["right_none"] == "".join(p["right_none"] for p in parts) and turn["right"][:12] == parts[0]["right"], turn
+PYTHON
+runs 0 "labels are random" "${stream[@]}" --mode online --set turn_labels=random --out "$work/control"
+
 # The gradients' agreement: with every stream, and the same after an interruption; pictures of the results.
 agreeing=("${stream[@]}" --mode standard --gradients --set learning_rate=1 --steps 3)
 runs 0 "and the error taken away: r " "${agreeing[@]}" --out "$work/agree"

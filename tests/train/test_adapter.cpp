@@ -58,6 +58,22 @@ TEST_CASE("adapter: reset brings back every bit, after standard and after online
   }
 }
 
+TEST_CASE("adapter: the control's labels are drawn by picture and know nothing of the turns") {
+  auto method = small_method("crop_padding = 0\nflip = false\n");
+  const auto images = pictures(1);
+  for (bool random : {false, true}) {
+    AdaptOptions options = options_of(Keep::standard, 1);
+    options.rotation = Rotation::all, options.random_labels = random;
+    Adapter adapter(*method, options);
+    auto loss = [&](int64_t key) {
+      return adapter.observe(images.data(), &key, 1, kSide).first_loss;
+    };
+    // Nothing else is drawn: by their own labels the copies of one picture are always the same.
+    CHECK(loss(1) == loss(1));
+    CHECK((loss(1) != loss(2)) == random);
+  }
+}
+
 TEST_CASE("adapter: in standard mode no picture knows of another, online each does") {
   auto method = small_method();
   const auto images = pictures(4);

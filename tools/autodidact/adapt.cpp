@@ -98,6 +98,7 @@ void add_adapt(CLI::App& app, Common& common) {
       "  autodidact adapt --checkpoint runs/ttt --corruption all:5 --mode online --samples 1000\n"
       "  autodidact adapt --checkpoint runs/ttt --corruption fog:5 --mode standard --steps 10\n"
       "  autodidact adapt --checkpoint runs/ttt --corruption gaussian_noise:5 --gradual\n"
+      "  autodidact adapt --checkpoint runs/ttt --corruption all:5 --in-turn --order by_label\n"
       "  autodidact adapt --checkpoint runs/ttt --corruption all --mode standard --gradients\n"
       "  autodidact adapt --checkpoint runs/bn --corruption all:5 --method tent --batch 200\n"
       "  autodidact adapt --checkpoint runs/ttt --data photos/ --mode none");
@@ -138,6 +139,9 @@ void add_adapt(CLI::App& app, Common& common) {
   c->add_flag_callback(
       "--gradual", [o] { o->recipe.set("gradual", true); },
       "the severity grows from 1 along the stream");
+  c->add_flag_callback(
+      "--in-turn", [o] { o->recipe.set("in_turn", true); },
+      "the corruptions follow one another in one stream");
   c->add_flag_callback(
       "--gradients", [o] { o->recipe.set("gradients", true); },
       "also measure how far the gradients of both losses agree, beside the gain");
