@@ -3,6 +3,7 @@
 #include "models/nin.h"
 #include "models/resnet.h"
 #include "models/resnet26.h"
+#include "models/resnet9.h"
 #include "models/vit.h"
 
 namespace autodidact {
@@ -76,11 +77,17 @@ std::unique_ptr<Encoder> resnet26(const EncoderOptions& o, Rng& rng) {
   refuse_width(o, std::min(width, 16), groups), refuse_width(o, width, groups);
   return std::make_unique<ResNet26>(width, groups, rng);
 }
-template <int kBlocks>
-std::unique_ptr<Encoder> nin(const EncoderOptions& o, Rng& rng) {
-  refuse_stem(o), refuse_tokens(o);
+void refuse_groups(const EncoderOptions& o) {
   if (groups_of(o, false))
     fail(ErrorKind::usage, "encoder: ", o.name, " has BatchNorm alone, as the released code");
+}
+std::unique_ptr<Encoder> resnet9(const EncoderOptions& o, Rng& rng) {
+  refuse_stem(o), refuse_tokens(o), refuse_groups(o);
+  return std::make_unique<ResNet9>(o.width ? o.width : 64, rng);
+}
+template <int kBlocks>
+std::unique_ptr<Encoder> nin(const EncoderOptions& o, Rng& rng) {
+  refuse_stem(o), refuse_tokens(o), refuse_groups(o);
   return std::make_unique<Nin>(kBlocks, o.width ? o.width : 192, rng);
 }
 // Touvron et al. 2021 (tiny, small), Dosovitskiy et al. 2021, table 1 (the others).
@@ -110,6 +117,7 @@ const std::vector<std::pair<std::string, Make>> kEncoders = {
     {"resnet34", resnet<BasicBlock, 3, 4, 6, 3>},
     {"resnet50", resnet<Bottleneck, 3, 4, 6, 3>},
     {"resnet26", resnet26},
+    {"resnet9", resnet9},
     {"nin3", nin<3>},
     {"nin4", nin<4>},
     {"nin5", nin<5>},

@@ -83,6 +83,12 @@ TEST_CASE("models: names, shapes and order are those of torchvision and of the r
   }
 }
 
+TEST_CASE("models: ResNet-9 has the numbers of its release, and a bias for each class") {
+  Rng rng(1);
+  Classifier network({.name = "resnet9"}, 10, rng);
+  CHECK(Parameters(network).count() == 6573120 + 10);
+}
+
 TEST_CASE("models: every parameter receives a finite gradient that is written and not zero") {
   for (auto& options : networks()) {
     CAPTURE(options.name);
@@ -120,11 +126,11 @@ TEST_CASE("models: blocks end in the features' size, and features are what the h
 
 TEST_CASE("models: an unknown network is refused with the list of known ones") {
   Rng rng(1);
-  CHECK_THROWS_WITH_AS(
-      make_encoder({.name = "resnet"}, rng),
-      "encoder: one of resnet18, resnet34, resnet50, resnet26, nin3, nin4, nin5, vit_tiny, "
-      "vit_small, vit_base, vit_large, vit_huge is known, got resnet",
-      Error);
+  CHECK_THROWS_WITH_AS(make_encoder({.name = "resnet"}, rng),
+                       "encoder: one of resnet18, resnet34, resnet50, resnet26, resnet9, nin3, "
+                       "nin4, nin5, vit_tiny, "
+                       "vit_small, vit_base, vit_large, vit_huge is known, got resnet",
+                       Error);
 }
 
 TEST_CASE("models: a masked autoencoder has the released code's tensors, and gradients reach all") {
