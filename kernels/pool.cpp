@@ -1,42 +1,12 @@
-// Pooling: a chunk of work is a row of output pixels forward, of input pixels backward, where each
-// pixel gathers from the windows that hold it. Packet bodies, plain bodies, the choice, max
-// pooling.
+// Pooling by averages: a chunk of work is a row of output pixels forward, of input pixels backward,
+// where each pixel gathers from the windows that hold it. Packet bodies, plain bodies, the choice.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pool.cpp"
 #include <hwy/foreach_target.h>
 #include "kernels/packet-inl.h"
-#include <algorithm>
-#include <cmath>
 #include "kernels/cpu_class.h"
 #include "kernels/parallel.h"
-#include "kernels/pool.h"
-
-#ifndef AUTODIDACT_POOL_WINDOW
-#define AUTODIDACT_POOL_WINDOW
-namespace autodidact {
-
-// The part of an output's window that lies inside the image: rows [top, bottom), columns [left,
-// right).
-struct Window {
-  int top, bottom, left, right;
-};
-inline Window window(const PoolShape& s, int oh, int ow) {
-  int top = oh * s.stride - s.pad, left = ow * s.stride - s.pad;
-  return {std::max(top, 0), std::min(top + s.kernel, s.height), std::max(left, 0),
-          std::min(left + s.kernel, s.width)};
-}
-// The outputs along one axis whose windows hold position i: [first, last).
-struct Span {
-  int first, last;
-};
-inline Span outputs_of(int i, int kernel, int stride, int pad, int outputs) {
-  int lowest = i + pad - kernel + 1;
-  return {lowest <= 0 ? 0 : (lowest + stride - 1) / stride,
-          std::min((i + pad) / stride + 1, outputs)};
-}
-
-}  // namespace autodidact
-#endif
+#include "kernels/pool_window.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace autodidact::HWY_NAMESPACE {
@@ -202,65 +172,7 @@ void run(Cpu, GlobalAvgPoolBackward<T> p) {
   choose<T>(p);
 }
 
-// A maximum has nothing to round, so one body serves every class and type: the compiler's vectors
-// are wide enough for a pass that is bound by memory.
-template <class T>
-void run(Cpu, MaxPoolForward<T> p) {
-  const PoolShape s = p.shape;
-  int out_h = s.out_height(), out_w = s.out_width();
-  parallel_for(int64_t(s.samples) * out_h, 1, [=](int64_t row, int64_t) {
-    int64_t n = row / out_h;
-    int oh = int(row % out_h);
-    for (int ow = 0; ow < out_w; ++ow) {
-      Window w = window(s, oh, ow);
-      int64_t out = (row * out_w + ow) * s.channels;
-      for (int h = w.top; h < w.bottom; ++h)
-        for (int x = w.left; x < w.right; ++x) {
-          const T* in = p.x + ((n * s.height + h) * s.width + x) * s.channels;
-          auto position =
-              uint8_t((h - oh * s.stride + s.pad) * s.kernel + x - ow * s.stride + s.pad);
-          bool first = h == w.top && x == w.left;
-          for (int c = 0; c < s.channels; ++c) {
-            Acc<T> value = Acc<T>(in[c]), best = Acc<T>(p.y[out + c]);
-            if (first || value > best || (std::isnan(value) && !std::isnan(best))) {
-              p.y[out + c] = in[c];
-              if (p.from) p.from[out + c] = position;
-            }
-          }
-        }
-    }
-  });
-}
-
-template <class T>
-void run(Cpu, MaxPoolBackward<T> p) {
-  using A = Acc<T>;
-  const PoolShape s = p.shape;
-  int out_h = s.out_height(), out_w = s.out_width();
-  parallel_for(int64_t(s.samples) * s.height, 1, [=](int64_t row, int64_t) {
-    int64_t n = row / s.height;
-    int h = int(row % s.height);
-    Span rows = outputs_of(h, s.kernel, s.stride, s.pad, out_h);
-    Scratch<A> total(s.channels);
-    for (int x = 0; x < s.width; ++x) {
-      Span cols = outputs_of(x, s.kernel, s.stride, s.pad, out_w);
-      std::fill_n(total.data(), s.channels, A(0));
-      for (int oh = rows.first; oh < rows.last; ++oh)
-        for (int ow = cols.first; ow < cols.last; ++ow) {
-          int64_t out = ((n * out_h + oh) * out_w + ow) * s.channels;
-          auto position =
-              uint8_t((h - oh * s.stride + s.pad) * s.kernel + x - ow * s.stride + s.pad);
-          for (int c = 0; c < s.channels; ++c)
-            total[c] += p.from[out + c] == position ? A(p.dy[out + c]) : A(0);
-        }
-      for (int c = 0; c < s.channels; ++c) p.dx[(row * s.width + x) * s.channels + c] = T(total[c]);
-    }
-  });
-}
-
 #define INSTANCES(T)                               \
-  template void run(Cpu, MaxPoolForward<T>);       \
-  template void run(Cpu, MaxPoolBackward<T>);      \
   template void run(Cpu, AvgPoolForward<T>);       \
   template void run(Cpu, AvgPoolBackward<T>);      \
   template void run(Cpu, GlobalAvgPoolForward<T>); \

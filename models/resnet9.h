@@ -18,7 +18,8 @@ struct ResNet9 : Encoder {
   // x + relu(bn(conv(relu(bn(conv(x))))))
   struct Residual {
     ConvNorm res1, res2;
-    Residual(int channels, Rng& rng) : res1(channels, channels, rng), res2(channels, channels, rng) {}
+    Residual(int channels, Rng& rng)
+        : res1(channels, channels, rng), res2(channels, channels, rng) {}
     Tensor operator()(const Tensor& x) const { return x + res2(res1(x)); }
     void visit(Visitor& v) { v("res1", res1), v("res2", res2); }
   };
