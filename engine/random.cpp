@@ -4,6 +4,7 @@
 namespace autodidact {
 
 uint32_t Rng::bits() {
+  check(draws_, "random: this Rng draws nothing");
   if (left_ == 0) {
     block_ = philox(seed_, counter_++, uint64_t(stream_) << 32);
     left_ = 4;
@@ -17,12 +18,14 @@ float Rng::normal() {
 }
 
 void fill_uniform(Tensor& t, float low, float high, Rng& rng) {
+  if (!rng.draws()) return;
   float* p = ptr<float>(t);
   for (int64_t i = 0; i < t.size(); ++i) p[i] = low + (high - low) * rng.uniform();
   ++t.buffer->version;
 }
 
 void fill_normal(Tensor& t, float mean, float std, Rng& rng) {
+  if (!rng.draws()) return;
   float* p = ptr<float>(t);
   for (int64_t i = 0; i < t.size(); ++i) p[i] = mean + std * rng.normal();
   ++t.buffer->version;

@@ -10,6 +10,7 @@
 #include <optional>
 #include "engine/durable_file.h"
 #include "engine/safetensors_header.h"
+#include "kernels/parallel.h"
 
 namespace autodidact {
 namespace {
@@ -45,6 +46,12 @@ class Source {
       if (got == 0) fail(ErrorKind::checkpoint, name_, ": became shorter while it was read");
       p += got, n -= size_t(got);
     }
+  }
+
+  void skip(uint64_t n) {
+    if (fd_ < 0) memory_.remove_prefix(std::min<uint64_t>(n, memory_.size()));
+    else if (lseek(fd_, off_t(n), SEEK_CUR) < 0)
+      fail(ErrorKind::data, name_, ": cannot be read: ", std::strerror(errno));
   }
 
  private:
@@ -83,7 +90,14 @@ Tensor read_tensor(Source& source, const SafetensorsEntry& e) {
   return t;
 }
 
-TensorFile read_from(Source& source) {
+// A name is listed if it is one of the entries, or lies inside a module that is.
+bool listed(const std::string& name, const std::vector<std::string>& entries) {
+  return std::any_of(entries.begin(), entries.end(), [&](const std::string& e) {
+    return name == e || name.rfind(e + ".", 0) == 0;
+  });
+}
+
+TensorFile read_from(Source& source, const std::vector<std::string>& unwanted = {}) {
   if (source.size() < kLengthBytes + 2)
     fail(ErrorKind::checkpoint, source.name(), ": too short for a safetensors file (",
          source.size(), " bytes)");
@@ -112,8 +126,11 @@ TensorFile read_from(Source& source) {
   std::vector<std::pair<uint64_t, const std::string*>> order;
   for (auto& [name, e] : header.tensors) order.emplace_back(e.end, &name);
   std::sort(order.begin(), order.end(), [](auto& a, auto& b) { return a.first < b.first; });
-  for (auto& [end, name] : order)
-    file.tensors[*name] = read_tensor(source, header.tensors.at(*name));
+  for (auto& [end, name] : order) {
+    const SafetensorsEntry& entry = header.tensors.at(*name);
+    if (listed(*name, unwanted)) source.skip(entry.end - entry.begin);
+    else file.tensors[*name] = read_tensor(source, entry);
+  }
   file.metadata = std::move(header.metadata);
   return file;
 }
@@ -122,11 +139,13 @@ TensorFile read_from(Source& source) {
 // middle = H W, last = I, and back with the two exchanged.
 template <class Word>
 void transpose_planes(void* to, const void* from, int64_t rows, int64_t middle, int64_t last) {
-  auto* y = static_cast<Word*>(to);
-  auto* x = static_cast<const Word*>(from);
-  for (int64_t r = 0; r < rows; ++r, x += middle * last, y += middle * last)
-    for (int64_t m = 0; m < middle; ++m)
-      for (int64_t l = 0; l < last; ++l) y[l * middle + m] = x[m * last + l];
+  parallel_for(rows, 16, [=](int64_t begin, int64_t end) {
+    auto* y = static_cast<Word*>(to) + begin * middle * last;
+    auto* x = static_cast<const Word*>(from) + begin * middle * last;
+    for (int64_t r = begin; r < end; ++r, x += middle * last, y += middle * last)
+      for (int64_t m = 0; m < middle; ++m)
+        for (int64_t l = 0; l < last; ++l) y[l * middle + m] = x[m * last + l];
+  });
 }
 
 void transpose_planes(Tensor& to, const Tensor& from, int64_t rows, int64_t middle, int64_t last) {
@@ -162,18 +181,11 @@ Tensor to_memory_order(const Tensor& t, Role role, const Shape& shape) {
   return y;
 }
 
-// A name is listed if it is one of the entries, or lies inside a module that is.
-bool listed(const std::string& name, const std::vector<std::string>& entries) {
-  return std::any_of(entries.begin(), entries.end(), [&](const std::string& e) {
-    return name == e || name.rfind(e + ".", 0) == 0;
-  });
-}
-
 }  // namespace
 
-TensorFile read_safetensors(const std::string& path) {
+TensorFile read_safetensors(const std::string& path, const std::vector<std::string>& unwanted) {
   Source source(path);
-  return read_from(source);
+  return read_from(source, unwanted);
 }
 
 TensorFile parse_safetensors(std::string_view bytes, const std::string& name) {

@@ -1,5 +1,5 @@
-// Max pooling, cut as pool.cpp: forward keeps the place of each window's maximum, the first of equal
-// ones, a NaN above all; backward an input gathers from the windows whose maximum it is.
+// Max pooling, cut as pool.cpp: forward keeps the place of each window's maximum, the first of
+// equal ones, a NaN above all; backward an input gathers from the windows whose maximum it is.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/max_pool.cpp"
 #include <hwy/foreach_target.h>

@@ -6,6 +6,7 @@
 #include <exception>
 #include <filesystem>
 #include "engine/durable_file.h"
+#include "kernels/parallel.h"
 
 namespace autodidact {
 namespace fs = std::filesystem;
@@ -42,11 +43,13 @@ void verify(const TensorFile& file, const std::string& name) {
   std::string hash = header_hash(header, &at, name);
   if (file.header.compare(at, hash.size(), hash) != 0)
     fail(ErrorKind::checkpoint, name, ": is damaged: the header does not have its checksum");
-  for (auto& [tensor, t] : file.tensors) {
+  const std::vector<std::pair<std::string, Tensor>> all(file.tensors.begin(), file.tensors.end());
+  parallel_for(int64_t(all.size()), 1, [&](int64_t i, int64_t) {
+    auto& [tensor, t] = all[size_t(i)];
     auto sum = file.metadata.find(kTensorKey + tensor);
     if (sum == file.metadata.end() || sum->second != xxh3(t.data(), t.bytes()))
       fail(ErrorKind::checkpoint, name, ": is damaged: ", tensor, " does not have its checksum");
-  }
+  });
   auto format = file.metadata.find(kFormatKey);
   if (format == file.metadata.end() || format->second != kFormat)
     fail(ErrorKind::checkpoint, name, ": is of a format that this version does not read");
@@ -154,11 +157,13 @@ void write_checkpoint(const std::string& path, const Checkpoint& c) {
   write_safetensors(path, file, seal, [](const std::string& written) { read_checkpoint(written); });
 }
 
-TensorFile read_weights(const std::string& path) {
-  TensorFile file = read_safetensors(path);
+static TensorFile read_verified(const std::string& path, const std::vector<std::string>& unwanted) {
+  TensorFile file = read_safetensors(path, unwanted);
   if (is_ours(file)) verify(file, path);
   return file;
 }
+
+TensorFile read_weights(const std::string& path) { return read_verified(path, {}); }
 
 static Checkpoint checkpoint_of(TensorFile file, const std::string& path) {
   Checkpoint c;
@@ -178,6 +183,10 @@ static Checkpoint checkpoint_of(TensorFile file, const std::string& path) {
 
 Checkpoint read_checkpoint(const std::string& path) {
   return checkpoint_of(read_weights(path), path);
+}
+
+Checkpoint read_network(const std::string& path) {
+  return checkpoint_of(read_verified(path, {"optimizer"}), path);
 }
 
 Checkpoint read_start(const std::string& path) {

@@ -64,7 +64,7 @@ void ClassificationKeys::visit(Keys& k) {
 
 static Classifier make_classifier(const ClassificationKeys& keys, size_t outputs,
                                   const DataFacts& data) {
-  Rng rng(data.seed, Stream::init);
+  Rng rng = data.rng(Stream::init);
   return Classifier(keys.model.for_side(data.side), int(outputs), rng);
 }
 

@@ -15,7 +15,7 @@ void MaskedKeys::visit(Keys& k) {
 }
 
 static MaskedAutoencoder make_model(const MaskedKeys& keys, const DataFacts& data) {
-  Rng rng(data.seed, Stream::init);
+  Rng rng = data.rng(Stream::init);
   std::unique_ptr<Encoder> encoder = make_encoder(keys.model.for_side(data.side), rng);
   auto* vit = dynamic_cast<VisionTransformer*>(encoder.get());
   if (!vit)

@@ -27,6 +27,9 @@ struct DataFacts {
   int64_t samples = 0;               // of the training split: rows of a memory bank
   DatasetPtr train = {};             // the training split; null where a checkpoint is judged
   double bad_cap = 0.01;             // damaged pictures that may be left out of what judges
+  bool draws = true;                 // initial values; false: all are loaded next
+
+  Rng rng(Stream stream) const { return draws ? Rng(seed, stream) : Rng::none(); }
 };
 
 // What a method may hold on to in a run, from before the first step or the resumed one.

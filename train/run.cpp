@@ -374,11 +374,18 @@ std::string outputs_fact(const std::vector<std::string>& names) {
   return nlohmann::json(names).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+static DataFacts facts_of(const LoadedMethod& loaded, std::vector<std::string> outputs,
+                          bool draws) {
+  DataFacts facts{loaded.side, std::move(outputs), uint64_t(loaded.seed), loaded.samples};
+  facts.draws = draws;
+  return facts;
+}
+
 static LoadedMethod load(const std::string& path, bool untrained, int64_t seed, Device device,
                          int side_wanted) {
   LoadedMethod loaded;
   std::string file = path;
-  loaded.checkpoint = checkpoint_at(file, read_checkpoint);
+  loaded.checkpoint = checkpoint_at(file, read_network);
   loaded.name = fact(loaded.checkpoint, "method", file);
   loaded.side = count_of(loaded.checkpoint, "side", "pixels", file);
   if (loaded.checkpoint.facts.count("samples"))
@@ -392,15 +399,14 @@ static LoadedMethod load(const std::string& path, bool untrained, int64_t seed, 
     loaded.seed = seed >= 0 ? seed : loaded.keys.seed;
     const auto outputs = outputs_of(fact(loaded.checkpoint, "outputs", file));
     loaded.method =
-        make_method(loaded.name, loaded.recipe,
-                    {loaded.side, outputs, uint64_t(loaded.seed), loaded.samples}, Dtype::f32);
+        make_method(loaded.name, loaded.recipe, facts_of(loaded, outputs, untrained), Dtype::f32);
   } catch (const Error& e) {
     if (e.kind != ErrorKind::usage || loaded.side != side_then) throw;
     fail(ErrorKind::checkpoint, file, ": what it says of its network is unsound: ", e.what());
   }
   if (!untrained) {
     fit_positions(named_tensors(*loaded.method), loaded.checkpoint.file, loaded.notes);
-    load_strict(*loaded.method, loaded.checkpoint.file, {.may_be_extra = {"optimizer"}}, file);
+    load_strict(*loaded.method, loaded.checkpoint.file, {}, file);
   }
   move_to(*loaded.method, device);
   return loaded;
@@ -411,9 +417,8 @@ LoadedMethod load_method(const std::string& path, Device device, int side) {
 }
 std::unique_ptr<Method> copy_of(const LoadedMethod& loaded) {
   Recipe recipe = Recipe::parse(loaded.checkpoint.facts.at("recipe"), loaded.name);
-  auto method = make_method(
-      loaded.name, recipe,
-      {loaded.side, loaded.method->outputs(), uint64_t(loaded.seed), loaded.samples}, Dtype::f32);
+  auto method = make_method(loaded.name, recipe, facts_of(loaded, loaded.method->outputs(), false),
+                            Dtype::f32);
   move_to(*method, loaded.method->device());
   const auto from = named_tensors(*loaded.method), to = named_tensors(*method);
   for (size_t i = 0; i < to.size(); ++i) copy(*to[i].tensor, *from[i].tensor);

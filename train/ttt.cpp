@@ -13,7 +13,7 @@ void JointKeys::visit(Keys& k) {
 }
 
 static YNetwork make_network(const JointKeys& keys, const DataFacts& data) {
-  Rng rng(data.seed, Stream::init);
+  Rng rng = data.rng(Stream::init);
   return YNetwork(keys.model.for_side(data.side), keys.split, int(data.classes.size()),
                   keys.objective == "joint" ? 4 : 0, rng);
 }

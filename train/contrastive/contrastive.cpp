@@ -44,7 +44,7 @@ void ContrastiveKeys::visit(Keys& k) {
 Embedder make_embedder(const ContrastiveKeys& keys, const DataFacts& data) {
   if (keys.hidden && keys.head != "mlp")
     fail(ErrorKind::usage, "hidden is for the mlp head, got head = \"", keys.head, "\"");
-  Rng rng(data.seed, Stream::init);
+  Rng rng = data.rng(Stream::init);
   return Embedder(keys.model.for_side(data.side), keys.head, int(keys.hidden), int(keys.dim), rng);
 }
 

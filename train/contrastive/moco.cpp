@@ -50,7 +50,7 @@ class Moco : public Contrastive {
         queue_(empty({int(keys.queue_size), model_.dim()})),
         next_(zeros({1}, Dtype::i32)),
         filled_(zeros({}, Dtype::i64)) {
-    Rng rng(data.seed, Stream::keys);
+    Rng rng = data.rng(Stream::keys);
     fill_normal(queue_, 0, 1, rng);
     queue_ = l2_normalize(queue_);
     set_batch_splits(*this, int(keys.batch_norm_splits));

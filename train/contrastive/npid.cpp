@@ -29,7 +29,7 @@ class Npid : public Contrastive {
       : Contrastive(keys.contrastive, data, dtype), npid_(keys), log_mean_(full({1}, kUnknown)) {
     if (data.samples == 0) return;  // the data is not known: a checkpoint is looked at
     bank_ = empty({int(data.samples), model_.dim()});
-    Rng rng(data.seed, Stream::keys);
+    Rng rng = data.rng(Stream::keys);
     fill_normal(bank_, 0, 1, rng);
     bank_ = l2_normalize(bank_);
   }
