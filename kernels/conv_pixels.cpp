@@ -259,18 +259,16 @@ namespace autodidact {
 template <class T>
 void run(Cpu, ConvForward<T> p) {
   if (p.sizes.n == 0) return;
-  if constexpr (std::is_same_v<T, float>)
-    if (winograd_pays(p.sizes)) return run_winograd(p);
   if constexpr (std::is_same_v<T, double>) conv_forward_plain(p);
+  else if (winograd_pays(p.sizes)) run_winograd(p);
   else for_cpu_class(&conv_forward_plain<T>, &N_AVX2::conv_forward<T>, &N_AVX3::conv_forward<T>)(p);
 }
 
 template <class T>
 void run(Cpu, ConvBackwardData<T> p) {
   if (p.sizes.n == 0) return;
-  if constexpr (std::is_same_v<T, float>)
-    if (winograd_pays(p.sizes)) return run_winograd(p);
   if constexpr (std::is_same_v<T, double>) conv_backward_data_plain(p);
+  else if (winograd_pays(p.sizes)) run_winograd(p);
   else
     for_cpu_class(&conv_backward_data_plain<T>, &N_AVX2::conv_backward_data<T>,
                   &N_AVX3::conv_backward_data<T>)(p);
