@@ -251,11 +251,11 @@ namespace autodidact {
 
 template <class T>
 void run_winograd(const ConvForward<T>& p) {
-  (cpu_class() == CpuClass::avx512 ? N_AVX3::winograd_forward<T> : N_AVX2::winograd_forward<T>)(p);
+  (cpu_class() >= CpuClass::avx512 ? N_AVX3::winograd_forward<T> : N_AVX2::winograd_forward<T>)(p);
 }
 template <class T>
 void run_winograd(const ConvBackwardData<T>& p) {
-  (cpu_class() == CpuClass::avx512 ? N_AVX3::winograd_backward_data<T>
+  (cpu_class() >= CpuClass::avx512 ? N_AVX3::winograd_backward_data<T>
                                    : N_AVX2::winograd_backward_data<T>)(p);
 }
 

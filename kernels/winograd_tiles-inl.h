@@ -7,7 +7,7 @@
 #define AUTODIDACT_KERNELS_WINOGRAD_TILES_INL_H_
 #endif
 
-#include "kernels/matrix_tile-inl.h"
+#include "kernels/matrix_pack-inl.h"
 #include "kernels/parallel.h"
 #include "kernels/winograd.h"
 #include "kernels/winograd_transforms-inl.h"

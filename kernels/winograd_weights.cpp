@@ -139,7 +139,7 @@ namespace autodidact {
 
 template <class T>
 void run_winograd(const ConvBackwardWeights<T>& p) {
-  (cpu_class() == CpuClass::avx512 ? N_AVX3::winograd_weights<T> : N_AVX2::winograd_weights<T>)(p);
+  (cpu_class() >= CpuClass::avx512 ? N_AVX3::winograd_weights<T> : N_AVX2::winograd_weights<T>)(p);
 }
 
 template void run_winograd(const ConvBackwardWeights<float>&);

@@ -48,7 +48,7 @@ BenchWork fma_ceiling([[maybe_unused]] Device device) {
 #if defined(HAS_CUDA)
   if (device == Device::cuda) return chains_on_gpu<FmaChains>(1 << 11);
 #endif
-  const bool wide = cpu_class() == CpuClass::avx512;
+  const bool wide = cpu_class() >= CpuClass::avx512;
   auto chains = wide ? chains_avx512 : chains_avx2;
   BenchWork work;
   work.run = [chains] { parallel_for(thread_count(), 1, [&](int64_t, int64_t) { chains(); }); };
