@@ -24,8 +24,7 @@ HWY_INLINE Vec8 load8(const bf16* p) {
 }
 
 // target[j * target_pitch + i] = lane j of r[i], j < lanes.
-HWY_INLINE void store_transposed(float* target, int64_t target_pitch, Vec8 (&r)[8],
-                                 int lanes = 8) {
+HWY_INLINE void store_transposed(float* target, int64_t target_pitch, Vec8 (&r)[8], int lanes = 8) {
   const F32x8 d;
   const hn::CappedTag<double, 4> pairs;
   auto wide = [&](Vec8 v) HWY_ATTR { return hn::BitCast(pairs, v); };
@@ -165,8 +164,8 @@ inline void pack_panel(Pair* panel, const bf16* b, int64_t pitch, bool transpose
     for (int i = 0; i < depth; i += 8) {
       Vec8 r[8];
       for (int c = 0; c < 8; ++c)
-        r[c] = j + c < columns ? pairs_along(from + c * pitch + 2 * i, k - 2 * i)
-                               : hn::Zero(F32x8());
+        r[c] =
+            j + c < columns ? pairs_along(from + c * pitch + 2 * i, k - 2 * i) : hn::Zero(F32x8());
       store_transposed(target + int64_t(i) * width + j, width, r, depth - i);
     }
   }

@@ -1,6 +1,6 @@
 // Pooling: a chunk of work is a row of output pixels forward, of input pixels backward, where each
-// pixel gathers from the windows that hold it. Packet bodies, plain bodies, the choice, max
-// pooling.
+// pixel gathers from the windows that hold it. Packet bodies, plain bodies, the choice, and the
+// gradient of the maximum.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pool.cpp"
 #include <hwy/foreach_target.h>
@@ -43,6 +43,44 @@ namespace autodidact::HWY_NAMESPACE {
 
 // One chunk is one row of pixels of one sample. Gradients are gathered per input pixel: nothing is
 // written twice.
+// Positions are counted in floats, which hold all 256 of them.
+template <class T>
+void body(MaxPoolForward<T> p) {
+  const PoolShape s = p.shape;
+  int out_h = s.out_height(), out_w = s.out_width();
+  parallel_for(int64_t(s.samples) * out_h, 1, [=](int64_t row, int64_t) HWY_ATTR {
+    int64_t n = row / out_h;
+    int oh = int(row % out_h);
+    for (int ow = 0; ow < out_w; ++ow) {
+      Window w = window(s, oh, ow);
+      auto position = [&](int h, int x) HWY_ATTR {
+        return Packet(double((h - oh * s.stride + s.pad) * s.kernel + x - ow * s.stride + s.pad));
+      };
+      for_packets(0, s.channels, [&](int64_t c, int lanes) HWY_ATTR {
+        auto pixel = [&](int h, int x) HWY_ATTR {
+          return packet(p.x + ((n * s.height + h) * s.width + x) * s.channels + c, lanes);
+        };
+        Packet best = pixel(w.top, w.left), from = position(w.top, w.left);
+        for (int h = w.top; h < w.bottom; ++h)
+          for (int x = w.left; x < w.right; ++x) {
+            const Packet value = pixel(h, x);
+            // Not "greater": NaN is above every number, but not above another NaN.
+            const Mask above =
+                hn::And(hn::Not(hn::Le(value.v, best.v)), hn::Not(hn::IsNaN(best.v)));
+            best = select(above, value, best);
+            from = select(above, position(h, x), from);
+          }
+        const int64_t out = (row * out_w + ow) * s.channels + c;
+        store(best, p.y + out, lanes);
+        if (!p.from) return;
+        HWY_ALIGN float positions[kLanes];
+        store(from, positions);
+        for (int i = 0; i < lanes; ++i) p.from[out + i] = uint8_t(positions[i]);
+      });
+    }
+  });
+}
+
 template <class T>
 void body(AvgPoolForward<T> p) {
   const PoolShape s = p.shape;
@@ -177,35 +215,8 @@ void body(GlobalAvgPoolBackward<T> p) {
   });
 }
 
-}  // namespace plain
-
-template <class T, class P>
-void choose(P p) {
-  if constexpr (std::is_same_v<T, double>) plain::body(p);
-  else for_cpu_class<void(P)>(plain::body, N_AVX2::body, N_AVX3::body)(p);
-}
-
 template <class T>
-void run(Cpu, AvgPoolForward<T> p) {
-  choose<T>(p);
-}
-template <class T>
-void run(Cpu, AvgPoolBackward<T> p) {
-  choose<T>(p);
-}
-template <class T>
-void run(Cpu, GlobalAvgPoolForward<T> p) {
-  choose<T>(p);
-}
-template <class T>
-void run(Cpu, GlobalAvgPoolBackward<T> p) {
-  choose<T>(p);
-}
-
-// A maximum has nothing to round, so one body serves every class and type: the compiler's vectors
-// are wide enough for a pass that is bound by memory.
-template <class T>
-void run(Cpu, MaxPoolForward<T> p) {
+void body(MaxPoolForward<T> p) {
   const PoolShape s = p.shape;
   int out_h = s.out_height(), out_w = s.out_width();
   parallel_for(int64_t(s.samples) * out_h, 1, [=](int64_t row, int64_t) {
@@ -232,6 +243,37 @@ void run(Cpu, MaxPoolForward<T> p) {
   });
 }
 
+}  // namespace plain
+
+template <class T, class P>
+void choose(P p) {
+  if constexpr (std::is_same_v<T, double>) plain::body(p);
+  else for_cpu_class<void(P)>(plain::body, N_AVX2::body, N_AVX3::body)(p);
+}
+
+template <class T>
+void run(Cpu, AvgPoolForward<T> p) {
+  choose<T>(p);
+}
+template <class T>
+void run(Cpu, AvgPoolBackward<T> p) {
+  choose<T>(p);
+}
+template <class T>
+void run(Cpu, GlobalAvgPoolForward<T> p) {
+  choose<T>(p);
+}
+template <class T>
+void run(Cpu, GlobalAvgPoolBackward<T> p) {
+  choose<T>(p);
+}
+
+template <class T>
+void run(Cpu, MaxPoolForward<T> p) {
+  choose<T>(p);
+}
+
+// Nothing to round, so one body serves every class and type.
 template <class T>
 void run(Cpu, MaxPoolBackward<T> p) {
   using A = Acc<T>;
