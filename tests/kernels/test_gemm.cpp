@@ -60,6 +60,16 @@ struct Operands {
     g.alpha = s.alpha, g.beta = s.beta, g.relu = s.relu;
     a = random_values<T>(size_t(g.stride_a * s.batch), 1);
     b = random_values<T>(size_t(g.stride_b * s.batch), 2);
+    // What lies between the rows takes part in nothing: a pair may not reach beyond an odd k.
+    auto poison = [&](std::vector<T>& v, int64_t pitch, int columns, int64_t rows, int64_t stride) {
+      for (int e = 0; e < s.batch; ++e)
+        for (int64_t i = 0; i < rows; ++i)
+          for (int64_t j = columns; j < pitch && e * stride + i * pitch + j < int64_t(v.size());
+               ++j)
+            v[size_t(e * stride + i * pitch + j)] = T(std::numeric_limits<float>::quiet_NaN());
+    };
+    poison(a, g.lda, a_columns, a_rows, g.stride_a);
+    poison(b, g.ldb, b_columns, b_rows, g.stride_b);
     bias = random_values<Acc<T>>(size_t(s.n), 3);
     c.assign(size_t(g.stride_c * s.batch + 2 * kZone), Out(kGuard));
     auto old = random_values<Out>(c.size(), 4);
