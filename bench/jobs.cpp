@@ -3,8 +3,9 @@
 // in turn. An answer is `work seconds cpu_seconds`, work in images, FLOP (2 a multiply-add of the
 // direct sum) or bytes.
 //
-//   train|adapt|infer NETWORK BATCH SIZE   f32; SGD with momentum, in adapt without (a step of
-//                                          test-time training); ImageNet's stem from 64 pixels on
+//   train|adapt|infer NETWORK BATCH SIZE TYPE
+//                                          f32 or bf16; SGD with momentum, in adapt without (a step
+//                                          of test-time training); ImageNet's stem from 64 pixels
 //   optimizer foreach|fused                PyTorch's kinds; ours is one: SGD, average, bf16
 //   gemm BATCH M N K TRANSPOSE_A TRANSPOSE_B
 //   conv N SIZE IN OUT KERNEL STRIDE PASS
@@ -14,6 +15,7 @@
 //   moco BATCH KEYS DIM                    a step of CIFAR's ResNet-18, its views too
 //   fma, or stream                         the machine's ceilings
 //   onednn gemm .., or onednn conv ..      the same by oneDNN, where it is built in
+//   direct ..                              any job without Winograd's convolutions
 #include <sys/resource.h>
 #include <chrono>
 #include <cmath>
@@ -28,6 +30,7 @@
 #include "kernels/gemm.h"
 #include "kernels/parallel.h"
 #include "kernels/view.h"
+#include "kernels/winograd.h"
 #include "models/encoder.h"
 #include "train/data/image_file.h"
 #include "train/method.h"
@@ -44,6 +47,11 @@ struct Job {
   double least = 0.25;  // seconds: short jobs are repeated
 };
 
+Dtype dtype_of(const std::string& type) {
+  check(type == "f32" || type == "bf16", "bench_jobs: TYPE must be f32 or bf16, got ", type);
+  return type == "bf16" ? Dtype::bf16 : Dtype::f32;
+}
+
 Tensor numbers(const Shape& shape) {
   Tensor t = empty(shape);
   Rng rng(1);
@@ -58,12 +66,12 @@ struct Network {
   Optimizer optimizer;
   Tensor images, labels;
 
-  Network(const std::string& name, int batch, int size, const OptimizerOptions& rule)
+  Network(const std::string& name, int batch, int size, Dtype dtype, const OptimizerOptions& rule)
       : model({.name = name, .imagenet_stem = size >= 64, .side = size}, size < 64 ? 10 : 1000,
               rng),
-        parameters(model),
+        parameters(model, dtype),
         optimizer(parameters, rule),
-        images(numbers({batch, size, size, 3})),
+        images(cast(numbers({batch, size, size, 3}), dtype)),
         labels(empty({batch}, Dtype::i32)) {
     for (int i = 0; i < batch; ++i) ptr<int32_t>(labels)[i] = i % 10;
   }
@@ -75,13 +83,14 @@ struct Network {
 };
 
 Job network_job(std::istringstream& line, const std::string& kind) {
-  std::string name;
+  std::string name, type;
   int batch = 0, size = 0;
-  check(bool(line >> name >> batch >> size), "bench_jobs: train|adapt|infer NETWORK BATCH SIZE");
+  check(bool(line >> name >> batch >> size >> type),
+        "bench_jobs: train|adapt|infer NETWORK BATCH SIZE TYPE");
   // A step of test-time training has neither momentum nor weight decay.
   const OptimizerOptions rule{.weight_decay = kind == "adapt" ? 0 : 5e-4f,
                               .momentum = kind == "adapt" ? 0 : 0.9f};
-  auto network = std::make_shared<Network>(name, batch, size, rule);
+  auto network = std::make_shared<Network>(name, batch, size, dtype_of(type), rule);
   if (kind != "infer") return {[network] { network->train(); }, double(batch)};
   network->parameters.freeze();
   set_training(network->model, false);
@@ -161,7 +170,7 @@ Job infonce_job(std::istringstream& line) {
   std::string type;
   int batch, keys, dim;
   check(bool(line >> type >> batch >> keys >> dim), "bench_jobs: infonce f32|bf16 BATCH KEYS DIM");
-  const Dtype dtype = type == "bf16" ? Dtype::bf16 : Dtype::f32;
+  const Dtype dtype = dtype_of(type);
   Tensor q = unit_rows(batch, dim, dtype), k = clone(q), queue = unit_rows(keys, dim, dtype);
   return {[q, k, queue] { backward(infonce(leaf(q), k, queue, 0.07f)); },
           4.0 * batch * double(keys) * dim};
@@ -278,6 +287,8 @@ Job make_job(const std::string& request) {
   std::istringstream line(request);
   std::string kind;
   line >> kind;
+  set_winograd(kind != "direct");
+  if (kind == "direct") line >> kind;
   if (kind == "train" || kind == "adapt" || kind == "infer") return network_job(line, kind);
   if (kind == "optimizer") return bench_job("sgd_ema");
   if (kind == "gemm") return gemm_job(line, Ours());

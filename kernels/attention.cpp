@@ -6,7 +6,7 @@
 #include <hwy/foreach_target.h>
 #include <algorithm>
 #include <cmath>
-#include "kernels/matrix_tile-inl.h"
+#include "kernels/matrix_pack-inl.h"
 #include "kernels/packet-inl.h"
 #include "kernels/attention.h"
 #include "kernels/cpu_class.h"
@@ -115,7 +115,7 @@ template <class T>
 void stage_rows(float* rows, int pitch, const T* from, int64_t from_pitch, int count, int columns) {
   for (int i = 0; i < count; ++i) {
     float* row = rows + int64_t(i) * pitch;
-    widen(row, from + i * from_pitch, columns);
+    copy_elements(row, from + i * from_pitch, columns);
     std::fill(row + columns, row + padded_columns(columns), 0.0f);
   }
 }

@@ -214,12 +214,10 @@ void run(Cpu, ConvBackwardWeights<T> p) {
   if (!p.dw) return;
   if constexpr (std::is_same_v<T, double>) conv_backward_weights_plain(p);
   else if (s.n == 0) conv_backward_weights_plain(p);  // zeros: there is no work to cut
-  else {
-    if constexpr (std::is_same_v<T, float>)
-      if (winograd_pays(s)) return run_winograd(p);
+  else if (winograd_pays(s)) run_winograd(p);
+  else
     for_cpu_class(&conv_backward_weights_plain<T>, &N_AVX2::conv_backward_weights<T>,
                   &N_AVX3::conv_backward_weights<T>)(p);
-  }
 }
 
 template void run(Cpu, ConvBackwardWeights<float>);

@@ -10,31 +10,50 @@
 
 namespace autodidact {
 
-CpuClass best_cpu_class() {
+constexpr CpuClass kClasses[] = {CpuClass::avx512_bf16, CpuClass::avx512, CpuClass::avx2,
+                                 CpuClass::plain};
+
+bool cpu_has(CpuClass c) {
+  if (c == CpuClass::plain) return true;
 #if defined(__x86_64__)
   // Clang 14 does not know this one by name.
-  unsigned a, b, c, d;
-  const bool f16c = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
-    return CpuClass::avx512;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-      __builtin_cpu_supports("bmi2") && f16c)
-    return CpuClass::avx2;
+  unsigned eax, ebx, ecx, edx;
+  const bool f16c = __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_F16C);
+  if (c == CpuClass::avx2)
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           __builtin_cpu_supports("bmi2") && f16c;
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+         (c == CpuClass::avx512 || __builtin_cpu_supports("avx512bf16"));
+#else
+  return false;
 #endif
-  return CpuClass::plain;
+}
+
+static CpuClass best_up_to(CpuClass most) {
+  return *std::find_if(std::begin(kClasses), std::end(kClasses),
+                       [=](CpuClass c) { return c <= most && cpu_has(c); });
+}
+
+CpuClass best_cpu_class() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_is("amd")) return best_up_to(CpuClass::avx512_bf16);
+#endif
+  return best_up_to(CpuClass::avx512);
 }
 
 const char* name(CpuClass c) {
-  return c == CpuClass::avx512 ? "avx512" : c == CpuClass::avx2 ? "avx2" : "plain";
+  constexpr const char* kNames[] = {"plain", "avx2", "avx512", "avx512_bf16"};
+  return kNames[int(c)];
 }
 
 static CpuClass class_from_environment() {
-  const char* cap = std::getenv("AUTODIDACT_ISA");
-  if (!cap || !*cap) return best_cpu_class();
-  for (CpuClass c : {CpuClass::plain, CpuClass::avx2, CpuClass::avx512})
-    if (std::string(cap) == name(c)) return std::min(c, best_cpu_class());
-  throw std::runtime_error("AUTODIDACT_ISA must be plain, avx2 or avx512, got " + std::string(cap));
+  const char* asked = std::getenv("AUTODIDACT_ISA");
+  if (!asked || !*asked) return best_cpu_class();
+  for (CpuClass c : kClasses)
+    if (std::string(asked) == name(c)) return best_up_to(c);
+  throw std::runtime_error("AUTODIDACT_ISA must be plain, avx2, avx512 or avx512_bf16, got " +
+                           std::string(asked));
 }
 
 static std::atomic<CpuClass>& current() {
@@ -45,17 +64,8 @@ static std::atomic<CpuClass>& current() {
 CpuClass cpu_class() { return current().load(std::memory_order_relaxed); }
 
 void set_cpu_class(CpuClass c) {
-  if (c > best_cpu_class()) throw std::runtime_error(std::string("this CPU has no ") + name(c));
+  if (!cpu_has(c)) throw std::runtime_error(std::string("this CPU has no ") + name(c));
   current() = c;
-}
-
-bool cpu_has_bf16() {
-#if defined(__x86_64__)
-  static const bool has = __builtin_cpu_supports("avx512bf16");
-  return has && cpu_class() == CpuClass::avx512;
-#else
-  return false;
-#endif
 }
 
 }  // namespace autodidact

@@ -1,13 +1,14 @@
 // GEMM: C is cut into blocks of rows and columns, one chunk of work each; a block packs its columns
 // of B, kBlockK at a time (a panel streams from L2, where the block lies), and reads A where it
-// lies (staged to widen, to transpose, and where its rows would all fall on the same cache sets).
+// lies (packed to widen, to transpose, to fill up a last pair, and where its rows would all fall on
+// the same cache sets).
 // What is copied is used once for each row or column of the block: blocks are as large as L2
 // allows, and as small as it takes to have chunks for all threads. A product with few blocks and a
 // long k is split along k too, the parts added in order.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/gemm.cpp"
 #include <hwy/foreach_target.h>
-#include "kernels/matrix_tile-inl.h"
+#include "kernels/matrix_pack-inl.h"
 #include "kernels/gemm.h"
 #include "kernels/cpu_class.h"
 #include "kernels/parallel.h"
@@ -16,8 +17,8 @@
 #define AUTODIDACT_KERNELS_GEMM_ONCE
 namespace autodidact {
 namespace {
-constexpr int kBlockK = 256;
-constexpr int kAliasedPitch = 1024;  // floats: 4 KiB, the reach of the sets of L1
+constexpr int kBlockK = 256;         // elements
+constexpr int kAliasedPitch = 4096;  // bytes, the reach of the sets of L1
 constexpr int kPackRows = 8;         // of B at a time, so that its rows are read to their end
 // Aim at this many chunks: of k, each of at least kSplitK; of rows, each of at least kLeastRows.
 constexpr int kChunksWanted = 16, kSplitK = 512, kLeastRows = 64;
@@ -54,55 +55,51 @@ inline constexpr int kMostRows = kLanes == 16 ? 512 : 192, kMostColumns = kLanes
 
 // One block of C: rows [m0, m1), columns [n0, n1), over k in [k0, k1). Pointers in g are those of
 // the batch element.
-template <class T, class Out>
+template <class Element, class T, class Out>
 void gemm_block(const Gemm<T, Out>& g, int m0, int m1, int n0, int n1, int k0, int k1) {
+  constexpr int kIn = kNumbers<Element>, kMostK = kBlockK * kIn;
   const int rows = m1 - m0, columns = n1 - n0, packed = padded_columns(columns);
-  const bool aliased = g.lda % kAliasedPitch == 0 && rows > kMaxRows && columns > kMaxPanel;
-  const bool staged = g.transpose_a || !std::is_same_v<T, float> || aliased;
-  const int blocks = std::max(1, ceil_div(k1 - k0, kBlockK));
-  const int block_k = std::min(kBlockK, k1 - k0);
-  Scratch<float> b_block(int64_t(block_k) * packed);
-  Scratch<float> a_block(staged ? int64_t(rows) * block_k : 0);
+  const bool aliased =
+      g.lda * int64_t(sizeof(T)) % kAliasedPitch == 0 && rows > kMaxRows && columns > kMaxPanel;
+  const bool whole_elements = sizeof(T) * kIn == sizeof(Element) && (k1 - k0) % kIn == 0;
+  const bool staged = g.transpose_a || !whole_elements || aliased;
+  const int blocks = std::max(1, ceil_div(k1 - k0, kMostK));
+  const int block_depth = elements<Element>(std::min(kMostK, k1 - k0));
+  const int a_pitch = (block_depth + 7) / 8 * 8;
+  Scratch<Element> b_block(int64_t(block_depth) * packed);
+  Scratch<Element> a_block(staged ? int64_t(rows) * a_pitch : 0);
   Scratch<float> partial(blocks > 1 ? int64_t(rows) * packed : 0);
 
   for (int block = 0; block < blocks; ++block) {
-    const int begin = k0 + block * kBlockK, depth = std::min(kBlockK, k1 - begin);
-    const int step = g.transpose_b ? depth : kPackRows;
-    for (int i = 0; i < depth; i += step)
+    const int begin = k0 + block * kMostK, k = std::min(kMostK, k1 - begin);
+    const int depth = elements<Element>(k), step = g.transpose_b ? k : kPackRows;
+    for (int i = 0; i < k; i += step)
       for (int j = 0; j < columns; j += kMaxPanel) {
         const int64_t row = begin + i, column = n0 + j;
         const int vectors = panel_vectors(columns - j);
-        pack_panel(b_block.data() + int64_t(depth) * j + int64_t(i) * vectors * kLanes,
+        pack_panel(b_block.data() + int64_t(depth) * j + int64_t(i / kIn) * vectors * kLanes,
                    g.b + (g.transpose_b ? column * g.ldb + row : row * g.ldb + column), g.ldb,
-                   g.transpose_b, std::min(step, depth - i),
-                   std::min(vectors * kLanes, columns - j), vectors, float(g.alpha));
+                   g.transpose_b, std::min(step, k - i), std::min(vectors * kLanes, columns - j),
+                   vectors);
       }
-    const float* a = a_block.data();
-    int64_t a_pitch = depth;
-    if (g.transpose_a) {
-      transpose(a_block.data(), depth, g.a + begin * g.lda + m0, g.lda, depth, rows, 1.0f);
-    } else if (staged) {
-      for (int i = 0; i < rows; ++i)
-        widen(a_block.data() + int64_t(i) * depth, g.a + (m0 + i) * g.lda + begin, depth);
-    } else if constexpr (std::is_same_v<T, float>) {
-      a = g.a + m0 * g.lda + begin;
-      a_pitch = g.lda;
-    }
+    const T* a = g.a + (g.transpose_a ? begin * g.lda + m0 : m0 * g.lda + begin);
+    if (staged) pack_rows(a_block.data(), a_pitch, a, g.lda, g.transpose_a, rows, k);
     const Segment whole{0, depth};
     for (int j = 0; j < columns; j += kMaxPanel) {
       const int vectors = panel_vectors(columns - j);
-      RowsTile<Out> t;
+      RowsTile<Out, Element> t;
       t.b = b_block.data() + int64_t(depth) * j;
       t.segments = &whole, t.segment_count = 1;
       t.bias = g.bias ? g.bias + n0 + j : nullptr;
       t.columns = std::min(vectors * kLanes, columns - j);
       t.first = block == 0, t.last = block + 1 == blocks;
-      t.relu = g.relu, t.beta = g.beta;
+      t.relu = g.relu, t.beta = g.beta, t.alpha = g.alpha;
       const RowTiles tiles(rows, vectors);
       for (int tile = 0; tile < tiles.count; ++tile) {
         const int i0 = tiles.begin(tile), i1 = tiles.begin(tile + 1);
         for (int i = i0; i < i1; ++i) {
-          t.a[i - i0] = a + i * a_pitch;
+          t.a[i - i0] = staged ? a_block.data() + int64_t(i) * a_pitch
+                               : reinterpret_cast<const Element*>(a + i * g.lda);
           t.c[i - i0] = g.c + (m0 + i) * g.ldc + n0 + j;
         }
         t.partial = partial.data() + int64_t(rows) * j + int64_t(i0) * vectors * kLanes;
@@ -112,8 +109,8 @@ void gemm_block(const Gemm<T, Out>& g, int m0, int m1, int n0, int n1, int k0, i
   }
 }
 
-template <class T, class Out>
-void gemm(const Gemm<T, Out>& g) {
+template <class Element, class T, class Out>
+void gemm_of(const Gemm<T, Out>& g) {
   const GemmBlocks blocks(g, kMostRows, kMostColumns);
   if (blocks.splits == 1) {
     parallel_for(int64_t(g.batch) * blocks.rows * blocks.columns, 1,
@@ -126,8 +123,8 @@ void gemm(const Gemm<T, Out>& g) {
                    one.a += element * g.stride_a;
                    one.b += element * g.stride_b;
                    one.c += element * g.stride_c;
-                   gemm_block(one, m0, std::min(m0 + blocks.block_rows, g.m), n0,
-                              std::min(n0 + blocks.block_columns, g.n), 0, g.k);
+                   gemm_block<Element>(one, m0, std::min(m0 + blocks.block_rows, g.m), n0,
+                                       std::min(n0 + blocks.block_columns, g.n), 0, g.k);
                  });
     return;
   }
@@ -152,10 +149,10 @@ void gemm(const Gemm<T, Out>& g) {
                                     .transpose_a = g.transpose_a,
                                     .transpose_b = g.transpose_b,
                                     .alpha = g.alpha};
-                 gemm_block(one, m0, std::min(m0 + blocks.block_rows, g.m), n0,
-                            std::min(n0 + blocks.block_columns, g.n),
-                            int(g.k * split / blocks.splits),
-                            int(g.k * (split + 1) / blocks.splits));
+                 gemm_block<Element>(one, m0, std::min(m0 + blocks.block_rows, g.m), n0,
+                                     std::min(n0 + blocks.block_columns, g.n),
+                                     int(g.k * split / blocks.splits),
+                                     int(g.k * (split + 1) / blocks.splits));
                });
   parallel_for(int64_t(g.batch) * g.m, 16, [&](int64_t begin, int64_t end) HWY_ATTR {
     for (int64_t i = begin; i < end; ++i) {
@@ -170,6 +167,11 @@ void gemm(const Gemm<T, Out>& g) {
       }
     }
   });
+}
+
+template <class T, class Out>
+void gemm(const Gemm<T, Out>& g) {
+  with_element<T>([&]<class Element>() HWY_ATTR { gemm_of<Element>(g); });
 }
 
 }  // namespace autodidact::HWY_NAMESPACE

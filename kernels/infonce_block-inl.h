@@ -14,7 +14,7 @@
 #define AUTODIDACT_KERNELS_INFONCE_BLOCK_INL_H_
 #endif
 
-#include "kernels/matrix_tile-inl.h"
+#include "kernels/matrix_pack-inl.h"
 #include "kernels/packet-inl.h"
 
 HWY_BEFORE_NAMESPACE();

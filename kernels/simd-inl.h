@@ -48,8 +48,7 @@ HWY_INLINE void store(Vec v, bf16* p) {
   auto rounded = hn::ShiftRight<16>(hn::Add(u, hn::Add(odd, hn::Set(bits, 0x7fff))));
   auto nan = hn::RebindMask(bits, hn::IsNaN(v));  // Ne(v, v) is an ordered comparison
   auto out = hn::IfThenElse(nan, hn::Set(bits, 0x7fff), rounded);
-  hn::StoreU(hn::DemoteTo(half, hn::BitCast(hn::RebindToSigned<F32>(), out)), half,
-             reinterpret_cast<uint16_t*>(p));
+  hn::StoreU(hn::TruncateTo(half, out), half, reinterpret_cast<uint16_t*>(p));
 }
 // The first n < kLanes elements; the rest of the vector is zero, and nothing beyond is touched.
 template <class T>

@@ -1,5 +1,6 @@
-// Winograd's convolution F(4x4, 3x3) for f32 kernels of 3 x 3, stride 1, padding 1, in all three
+// Winograd's convolution F(4x4, 3x3) for kernels of 3 x 3, stride 1, padding 1, in all three
 // passes: 36 products a tile of 4 x 4 outputs in place of 144 (kernels/winograd_transforms-inl.h).
+// bf16 is widened by the first transform and rounded after the last: what lies between is f32.
 // run(Cpu, Conv...) in conv_pixels.cpp and conv_weights.cpp asks winograd_pays.
 #pragma once
 #include <algorithm>
@@ -15,10 +16,13 @@ void set_winograd(bool on);
 // rule stands in winograd.cpp.
 bool winograd_pays(const ConvSizes&);
 
-// Not for the plain class: it is the definition.
-void run_winograd(const ConvForward<float>&);
-void run_winograd(const ConvBackwardData<float>&);
-void run_winograd(const ConvBackwardWeights<float>&);  // without dbias
+// T: float or bf16. Not for the plain class: it is the definition.
+template <class T>
+void run_winograd(const ConvForward<T>&);
+template <class T>
+void run_winograd(const ConvBackwardData<T>&);
+template <class T>
+void run_winograd(const ConvBackwardWeights<T>&);  // without dbias
 
 inline constexpr int kWinogradPoints = 36;
 

@@ -26,10 +26,11 @@ constexpr int kTasksWanted = 8;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+template <class T>
 struct WinogradSums {
-  float* y;           // [images, h, w, columns]
-  const float* x;     // [images, h, w, channels]
-  const float* w;     // forward: [columns, 9, channels], else [channels, 9, columns]
+  T* y;               // [images, h, w, columns]
+  const T* x;         // [images, h, w, channels]
+  const T* w;         // forward: [columns, 9, channels], else [channels, 9, columns]
   const float* bias;  // [columns], or null
   int images, h, w_pixels, channels, columns;
   bool forward;
@@ -40,7 +41,8 @@ struct PixelCut {
   int slab_columns, tiles, share_columns;
   int64_t blocks, shares;
   bool keep_tiles;  // all transformed tiles
-  PixelCut(const WinogradSums& p, const WinogradTiles& all) {
+  template <class T>
+  PixelCut(const WinogradSums<T>& p, const WinogradTiles& all) {
     const int64_t groups = ceil_div(p.columns, kGroupColumns);
     const int64_t channel_floats = int64_t(kWinogradPoints) * p.channels;
     const int64_t fit = std::max<int64_t>(1, kSlabFloats / (channel_floats * kGroupColumns));
@@ -71,16 +73,17 @@ constexpr int kDepth = kLanes == 16 ? 128 : 256;
 // Transformed weights of a panel of columns, channels [begin, end) of them:
 // [36][channels][width], points `points` apart. width: whole vectors; of the columns `columns`
 // exist.
-inline void transform_weights(float* target, int64_t points, const WinogradSums& p, int column,
-                              int columns, int vectors, int begin, int end) {
+template <class T>
+void transform_weights(float* target, int64_t points, const WinogradSums<T>& p, int column,
+                       int columns, int vectors, int begin, int end) {
   const int width = vectors * kLanes;
   constexpr int kChannels = 16;  // at a time: the nine taps of a panel of them stay in L1
   Scratch<float> taps(int64_t(9) * kChannels * width);
   for (int c0 = begin; c0 < end; c0 += kChannels) {
     const int channels = std::min(kChannels, end - c0);
     for (int tap = 0; tap < 9; ++tap) {
-      const float* w = p.forward ? p.w + (int64_t(column) * 9 + tap) * p.channels + c0
-                                 : p.w + (int64_t(c0) * 9 + 8 - tap) * p.columns + column;
+      const T* w = p.forward ? p.w + (int64_t(column) * 9 + tap) * p.channels + c0
+                             : p.w + (int64_t(c0) * 9 + 8 - tap) * p.columns + column;
       pack_panel(taps.data() + tap * kChannels * width, w,
                  int64_t(9) * (p.forward ? p.channels : p.columns), p.forward, channels, columns,
                  vectors, 1.0f);
@@ -99,14 +102,14 @@ inline void transform_weights(float* target, int64_t points, const WinogradSums&
 
 // Columns [column, column + columns) of tiles [first, last). products: [36][panel][tiles][width],
 // points apart.
-inline void transform_back(const WinogradSums& p, const WinogradTiles& tiles, int64_t first,
-                           int64_t last, const float* products, int64_t points, int column,
-                           int columns) {
+template <class T>
+void transform_back(const WinogradSums<T>& p, const WinogradTiles& tiles, int64_t first,
+                    int64_t last, const float* products, int64_t points, int column, int columns) {
   for (int64_t t = first; t < last; ++t) {
     const int64_t row = t / tiles.cols, image = row / tiles.rows;
     const int top = int(row % tiles.rows) * 4, left = int(t % tiles.cols) * 4;
     const int rows = std::min(4, p.h - top), cols = std::min(4, p.w_pixels - left);
-    float* y = p.y + ((image * p.h + top) * p.w_pixels + left) * p.columns + column;
+    T* y = p.y + ((image * p.h + top) * p.w_pixels + left) * p.columns + column;
     const int64_t row_pitch = int64_t(p.w_pixels) * p.columns;
     for (int j = 0; j < columns; j += kMaxPanel) {
       const int width = panel_vectors(columns - j) * kLanes;
@@ -116,7 +119,7 @@ inline void transform_back(const WinogradSums& p, const WinogradTiles& tiles, in
         auto load_point = [&](int i, int k) HWY_ATTR {
           return hn::Load(F32(), panel + v + (i * 6 + k) * points);
         };
-        float* to = y + j + v;
+        T* to = y + j + v;
         if (left_over >= kLanes && rows == 4 && cols == 4) {
           const Vec shift = p.bias ? load(p.bias + column + j + v) : hn::Zero(F32());
           map_both_ways<OutputMap>(load_point, [&](Vec sum, int i, int k) HWY_ATTR {
@@ -128,8 +131,7 @@ inline void transform_back(const WinogradSums& p, const WinogradTiles& tiles, in
         const Vec shift = p.bias ? load_first(p.bias + column + j + v, lanes) : hn::Zero(F32());
         map_both_ways<OutputMap>(load_point, [&](Vec sum, int i, int k) HWY_ATTR {
           if (i < rows && k < cols)
-            hn::BlendedStore(hn::Add(sum, shift), hn::FirstN(F32(), size_t(lanes)), F32(),
-                             to + i * row_pitch + k * p.columns);
+            store_first(hn::Add(sum, shift), to + i * row_pitch + k * p.columns, lanes);
         });
       }
     }
@@ -145,13 +147,14 @@ struct TilesTask {
   int count, slab, j0, j1;
 };
 
-inline int64_t input_points(const WinogradSums& p, int count) {
-  return point_pitch(int64_t(count) * padded_columns(p.channels));
+inline int64_t input_points(int channels, int count) {
+  return point_pitch(int64_t(count) * padded_columns(channels));
 }
 
-inline void tiles_task(const WinogradSums& p, const WinogradTiles& tiles, const TilesTask& task) {
+template <class T>
+void tiles_task(const WinogradSums<T>& p, const WinogradTiles& tiles, const TilesTask& task) {
   const int count = task.count, pitch = padded_columns(p.channels);
-  const int64_t in_points = input_points(p, count), last = task.first + count;
+  const int64_t in_points = input_points(p.channels, count), last = task.first + count;
   const int group_columns = padded_columns(std::min(kGroupColumns, task.j1 - task.j0));
   const int64_t out_points = point_pitch(int64_t(count) * group_columns);
   Scratch<float> own(task.inputs ? 0 : kWinogradPoints * in_points);
@@ -190,12 +193,13 @@ inline void tiles_task(const WinogradSums& p, const WinogradTiles& tiles, const 
   }
 }
 
-inline void winograd_sums(const WinogradSums& p) {
+template <class T>
+void winograd_sums(const WinogradSums<T>& p) {
   const WinogradTiles tiles(p.images, p.h, p.w_pixels);
   const PixelCut cut(p, tiles);
   const int64_t points =
       point_pitch(int64_t(padded_columns(std::min(cut.slab_columns, p.columns))) * p.channels);
-  const int64_t block_floats = kWinogradPoints * input_points(p, cut.tiles);
+  const int64_t block_floats = kWinogradPoints * input_points(p.channels, cut.tiles);
   Scratch<float> weights(kWinogradPoints * points);
   Scratch<float> kept(cut.keep_tiles ? cut.blocks * block_floats : 0);
   auto tiles_of = [&](int64_t block) {
@@ -228,13 +232,15 @@ inline void winograd_sums(const WinogradSums& p) {
   }
 }
 
-inline void winograd_forward(const ConvForward<float>& p) {
+template <class T>
+void winograd_forward(const ConvForward<T>& p) {
   const ConvSizes& s = p.sizes;
-  winograd_sums({p.y, p.x, p.w, p.bias, s.n, s.h, s.w, s.c_in, s.c_out, true});
+  winograd_sums<T>({p.y, p.x, p.w, p.bias, s.n, s.h, s.w, s.c_in, s.c_out, true});
 }
-inline void winograd_backward_data(const ConvBackwardData<float>& p) {
+template <class T>
+void winograd_backward_data(const ConvBackwardData<T>& p) {
   const ConvSizes& s = p.sizes;
-  winograd_sums({p.dx, p.dy, p.w, nullptr, s.n, s.h, s.w, s.c_out, s.c_in, false});
+  winograd_sums<T>({p.dx, p.dy, p.w, nullptr, s.n, s.h, s.w, s.c_out, s.c_in, false});
 }
 
 }  // namespace autodidact::HWY_NAMESPACE
@@ -243,13 +249,20 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace autodidact {
 
-void run_winograd(const ConvForward<float>& p) {
-  (cpu_class() == CpuClass::avx512 ? N_AVX3::winograd_forward : N_AVX2::winograd_forward)(p);
+template <class T>
+void run_winograd(const ConvForward<T>& p) {
+  (cpu_class() >= CpuClass::avx512 ? N_AVX3::winograd_forward<T> : N_AVX2::winograd_forward<T>)(p);
 }
-void run_winograd(const ConvBackwardData<float>& p) {
-  (cpu_class() == CpuClass::avx512 ? N_AVX3::winograd_backward_data
-                                   : N_AVX2::winograd_backward_data)(p);
+template <class T>
+void run_winograd(const ConvBackwardData<T>& p) {
+  (cpu_class() >= CpuClass::avx512 ? N_AVX3::winograd_backward_data<T>
+                                   : N_AVX2::winograd_backward_data<T>)(p);
 }
+
+template void run_winograd(const ConvForward<float>&);
+template void run_winograd(const ConvForward<bf16>&);
+template void run_winograd(const ConvBackwardData<float>&);
+template void run_winograd(const ConvBackwardData<bf16>&);
 
 }  // namespace autodidact
 #endif

@@ -7,7 +7,7 @@
 #define AUTODIDACT_KERNELS_WINOGRAD_TILES_INL_H_
 #endif
 
-#include "kernels/matrix_tile-inl.h"
+#include "kernels/matrix_pack-inl.h"
 #include "kernels/parallel.h"
 #include "kernels/winograd.h"
 #include "kernels/winograd_transforms-inl.h"
@@ -15,28 +15,34 @@
 HWY_BEFORE_NAMESPACE();
 namespace autodidact::HWY_NAMESPACE {
 
-// The first n floats, zeros beyond; nothing beyond is read.
+// The first n numbers, zeros beyond; nothing beyond is touched. (16-bit masks exist only in
+// AVX-512: bf16 goes through a buffer.)
 HWY_INLINE Vec load_first(const float* p, int n) {
   return hn::MaskedLoad(hn::FirstN(F32(), size_t(n)), F32(), p);
 }
+HWY_INLINE Vec load_first(const bf16* p, int n) { return load_n(p, n); }
+HWY_INLINE void store_first(Vec v, float* p, int n) {
+  hn::BlendedStore(v, hn::FirstN(F32(), size_t(n)), F32(), p);
+}
+HWY_INLINE void store_first(Vec v, bf16* p, int n) { store_n(v, p, n); }
 
 // Map: InputMap for 6 x 6 pixels around each tile, OutputGradientMap for the tile's own 4 x 4.
 // target: [36][last - first][channel_pitch], points point_pitch of that apart; channels beyond
 // `channels`, up to a whole vector, are zero.   x: [images, h, w, all_channels], the first wanted
-template <class Map>
-void transform_tiles(float* target, int channel_pitch, const float* x, int all_channels,
-                     int channels, const WinogradTiles& tiles, int64_t first, int64_t last) {
+template <class Map, class T>
+void transform_tiles(float* target, int channel_pitch, const T* x, int all_channels, int channels,
+                     const WinogradTiles& tiles, int64_t first, int64_t last) {
   constexpr int kSide = Map::kIn, kBorder = (kSide - 4) / 2;
   const int64_t points = point_pitch((last - first) * channel_pitch);
-  Scratch<float> zeros(padded_columns(channels));
-  std::fill(zeros.data(), zeros.data() + padded_columns(channels), 0.0f);
+  Scratch<T> zeros(padded_columns(channels));
+  std::fill(zeros.data(), zeros.data() + padded_columns(channels), T(0.0f));
   for (int64_t t = first; t < last; ++t, target += channel_pitch) {
     const int64_t row = t / tiles.cols, image = row / tiles.rows;
     const int top = int(row % tiles.rows) * 4 - kBorder, left = int(t % tiles.cols) * 4 - kBorder;
     // pixels [y0, y1) x [x0, x1) of the tile lie inside of the image
     const int y0 = std::max(0, -top), y1 = std::min(kSide, tiles.h - top);
     const int x0 = std::max(0, -left), x1 = std::min(kSide, tiles.w - left);
-    const float* pixels[kSide][kSide];
+    const T* pixels[kSide][kSide];
     for (int i = 0; i < kSide; ++i) {
       const int64_t row_offset = ((image * tiles.h + top + i) * tiles.w + left) * all_channels;
       const bool inside = i >= y0 && i < y1;

@@ -70,9 +70,9 @@ inline void transform_sums(float* dw, const float* sums, int64_t points, int out
 }
 
 // dw: [c_out, 9, c_in], the group's part of it written from blocks [first, last) of tiles
-inline void weights_task(float* dw, const ConvBackwardWeights<float>& p, const WinogradTiles& all,
-                         const WeightCut& cut, int out_group, int in_group, int64_t first,
-                         int64_t last) {
+template <class T>
+void weights_task(float* dw, const ConvBackwardWeights<T>& p, const WinogradTiles& all,
+                  const WeightCut& cut, int out_group, int in_group, int64_t first, int64_t last) {
   const ConvSizes& s = p.sizes;
   const int k0 = out_group * cut.outs, c0 = in_group * cut.ins;
   const int outs = std::min(cut.outs, s.c_out - k0), ins = std::min(cut.ins, s.c_in - c0);
@@ -108,7 +108,8 @@ inline void weights_task(float* dw, const ConvBackwardWeights<float>& p, const W
   transform_sums(dw, sums.data(), sum_points, outs, ins, k0, c0, s.c_in);
 }
 
-inline void winograd_weights(const ConvBackwardWeights<float>& p) {
+template <class T>
+void winograd_weights(const ConvBackwardWeights<T>& p) {
   const ConvSizes& s = p.sizes;
   const WinogradTiles tiles(s.n, s.h, s.w);
   const WeightCut cut(s, tiles);
@@ -136,9 +137,13 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace autodidact {
 
-void run_winograd(const ConvBackwardWeights<float>& p) {
-  (cpu_class() == CpuClass::avx512 ? N_AVX3::winograd_weights : N_AVX2::winograd_weights)(p);
+template <class T>
+void run_winograd(const ConvBackwardWeights<T>& p) {
+  (cpu_class() >= CpuClass::avx512 ? N_AVX3::winograd_weights<T> : N_AVX2::winograd_weights<T>)(p);
 }
+
+template void run_winograd(const ConvBackwardWeights<float>&);
+template void run_winograd(const ConvBackwardWeights<bf16>&);
 
 }  // namespace autodidact
 #endif

@@ -30,6 +30,23 @@ __attribute__((target("avx512f"))) void chains_avx512() {
   }
   for (auto& s : sum) asm volatile("" : "+v"(s));
 }
+__attribute__((target("avx512f,avx512bf16"))) void chains_bf16() {
+  __m512 sum[kChains];
+  for (auto& s : sum) s = _mm512_set1_ps(1.0f);
+  const __m512i ones = _mm512_set1_epi16(0x3f80);
+  for (int64_t i = 0; i < kRounds; ++i) {
+#pragma GCC unroll 12
+    for (auto& s : sum) s = _mm512_dpbf16_ps(s, (__m512bh)ones, (__m512bh)ones);
+  }
+  for (auto& s : sum) asm volatile("" : "+v"(s));
+}
+
+BenchWork chains_on_cpu(void (*chains)(), int operations) {  // of an instruction
+  BenchWork work;
+  work.run = [chains] { parallel_for(thread_count(), 1, [&](int64_t, int64_t) { chains(); }); };
+  work.flop = double(kRounds) * kChains * operations * thread_count();
+  return work;
+}
 
 }  // namespace
 
@@ -48,18 +65,15 @@ BenchWork fma_ceiling([[maybe_unused]] Device device) {
 #if defined(HAS_CUDA)
   if (device == Device::cuda) return chains_on_gpu<FmaChains>(1 << 11);
 #endif
-  const bool wide = cpu_class() == CpuClass::avx512;
-  auto chains = wide ? chains_avx512 : chains_avx2;
-  BenchWork work;
-  work.run = [chains] { parallel_for(thread_count(), 1, [&](int64_t, int64_t) { chains(); }); };
-  work.flop = double(kRounds) * kChains * (wide ? 16 : 8) * 2 * thread_count();
-  return work;
+  const bool wide = cpu_class() >= CpuClass::avx512;
+  return wide ? chains_on_cpu(chains_avx512, 32) : chains_on_cpu(chains_avx2, 16);
 }
 
 BenchWork bf16_ceiling(Device device) {
 #if defined(HAS_CUDA)
   if (device == Device::cuda) return chains_on_gpu<MmaChains>(1 << 10);
 #endif
+  if (cpu_class() == CpuClass::avx512_bf16) return chains_on_cpu(chains_bf16, 64);
   return fma_ceiling(device);
 }
 

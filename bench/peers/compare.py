@@ -1,5 +1,6 @@
 """The driver of bench/compare.sh: asks our program and PyTorch's in turn (A B A B ..), takes
-medians, and says how the two compare; beside GEMM and convolutions oneDNN, where it is built in.
+medians, and says how the two compare; beside GEMM and convolutions oneDNN, where it is built in;
+beside bf16 our own f32, with Winograd's convolutions and without.
 
     compare.py JOB OUR_PROGRAM [--pairs N] [--threads N] [--clock wall|cpu] [--compile]
 
@@ -29,11 +30,13 @@ NARROW = [f"conv 128 {layer} {which}" for layer in
           ("32 16 16 3 1", "16 32 32 3 1", "8 64 64 3 1") for which in PASSES]
 INFONCE = ["65536 128", "60000 512"]
 JOBS = {  # name: (pairs, unit, what one unit of work is divided by, requests)
-    "resnet18-cifar-train": (12, "images/s", 1, ["train resnet18 128 32"]),
-    "resnet18-cifar-infer": (12, "images/s", 1, ["infer resnet18 128 32"]),
-    "resnet26-cifar-train": (12, "images/s", 1, ["train resnet26 128 32"]),
-    "ttt-step": (12, "views/s", 1, ["adapt resnet26 32 32"]),
-    "resnet50-infer": (8, "images/s", 1, ["infer resnet50 8 224"]),
+    "resnet18-cifar-train": (12, "images/s", 1, ["train resnet18 128 32 f32"]),
+    "resnet18-cifar-train-bf16": (12, "images/s", 1, ["train resnet18 128 32 bf16"]),
+    "resnet18-cifar-infer": (12, "images/s", 1, ["infer resnet18 128 32 f32"]),
+    "resnet18-cifar-infer-bf16": (12, "images/s", 1, ["infer resnet18 128 32 bf16"]),
+    "resnet26-cifar-train": (12, "images/s", 1, ["train resnet26 128 32 f32"]),
+    "ttt-step": (12, "views/s", 1, ["adapt resnet26 32 32 f32"]),
+    "resnet50-infer": (8, "images/s", 1, ["infer resnet50 8 224 f32"]),
     "gemm": (5, "GFLOP/s", 1e9, ["gemm " + shape for shape in GEMM]),
     "conv": (3, "GFLOP/s", 1e9, list(CONV)),
     "conv-narrow": (5, "GFLOP/s", 1e9, NARROW),
@@ -91,9 +94,17 @@ def main():
     held_to = AVX2 if ours.describes == "AVX2" else {}
     theirs = Side(sys.executable, str(here / "jobs.py"), "--clock", given.clock,
                   *(["--compile"] if given.compile else []), threads=given.threads, held_to=held_to)
-    onednn = None
-    if "onednn" in ours.also and given.job in ("gemm", "conv", "conv-narrow"):
-        onednn = Side(given.program, threads=given.threads, held_to=held_to)
+    beside = {}  # what else is measured: its side, and its request of ours
+    def another():
+        return Side(given.program, threads=given.threads, held_to=held_to)
+
+    onednn = "onednn" in ours.also and given.job in ("gemm", "conv", "conv-narrow")
+    if onednn:
+        beside["oneDNN"] = another(), "onednn {}".format
+    if given.job.endswith("-bf16") and given.job.startswith("resnet"):
+        beside["our f32"] = another(), lambda request: request.replace("bf16", "f32")
+        beside["our f32 without Winograd"] = (another(),
+                                              lambda request: "direct " + request.replace("bf16", "f32"))
 
     def fma_peak():
         return [ours.rate("fma", given.clock) / 1e9 for _ in range(5)]
@@ -104,11 +115,10 @@ def main():
     print(f"{ours.describes}, PyTorch {theirs.describes}, {given.threads} threads, "
           f"{given.clock} clock; ceilings: {fma:.0f} GFLOP/s fused multiply-adds, "
           f"{stream:.1f} GB/s triad", flush=True)
-    ratios, medians, last = [], [], ""  # medians: ours, theirs, oneDNN's
+    ratios, medians, last = [], [], ""  # medians: ours, theirs, those beside
     for request in requests:
         sides = [(ours, request), (theirs, request)]
-        if onednn:
-            sides.append((onednn, "onednn " + request))
+        sides += [(side, request_of(request)) for side, request_of in beside.values()]
         for side, job in sides:  # sets the job up, warms up
             side.rate(job, given.clock)
         rates = [[side.rate(job, given.clock) / scale for side, job in sides] for _ in range(pairs)]
@@ -126,9 +136,10 @@ def main():
         clock = "" if given.clock == "wall" else " of CPU time"
         last = (f"{ratios[-1]:.2f} times PyTorch (ours {our:.1f}{share}, theirs {their:.1f} {unit}{clock}; "
                 f"{ours.describes}; {pairs} pairs)")
-        beside = f"; {our / medians[-1][2]:.2f} times oneDNN ({medians[-1][2]:.1f})" if onednn else ""
+        last += "".join(f"; {our / third:.2f} times {name} ({third:.1f})"
+                        for name, third in zip(beside, medians[-1][2:]))
         if len(requests) > 1:
-            print(f"{request}: {last}{beside}", flush=True)
+            print(f"{request}: {last}", flush=True)
         else:
             print(f"single pairs: {spread[0]:.2f} to {spread[-1]:.2f}")
     def mean_of(x):

@@ -5,6 +5,7 @@ PyTorch gets its best: for each job the fastest of contiguous and channels_last 
     jobs.py THREADS [--clock wall|cpu] [--compile]"""
 
 import argparse
+import itertools
 import resource
 import sys
 import time
@@ -16,20 +17,26 @@ import networks
 FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
-def network_runs(kind, name, batch, size, compiling):
+def network_runs(kind, name, batch, size, dtype, compiling):
+    """bf16: the whole network in it, and by autocast."""
     batch, size = int(batch), int(size)
     small = size < 64
+    half = torch.bfloat16
+    stored = {"f32": [("", torch.float32, False)],
+              "bf16": [(" bf16", half, False), (" autocast", torch.float32, True)]}[dtype]
     for format_name, layout in FORMATS.items():
-        for compiled in (False, True) if compiling else (False,):
+        for (stored_name, storage, casting), compiled in itertools.product(
+                stored, (False, True) if compiling else (False,)):
             torch.manual_seed(0)
             net = networks.build(name, classes=10 if small else 1000, imagenet_stem=not small)
-            net = net.to(memory_format=layout).train(kind != "infer")
-            images = torch.randn(batch, 3, size, size).to(memory_format=layout)
+            net = net.to(storage, memory_format=layout).train(kind != "infer")
+            images = torch.randn(batch, 3, size, size).to(storage, memory_format=layout)
             labels = torch.arange(batch) % 10
             momentum, decay = (0, 0) if kind == "adapt" else (0.9, 5e-4)  # adapt: a test-time step
             optimizer = torch.optim.SGD(net.parameters(), 0.01, momentum, weight_decay=decay,
                                         fused=True)
-            call = torch.compile(net) if compiled else net
+            call = torch.autocast("cpu", half)(net) if casting else net
+            call = torch.compile(call) if compiled else call
 
             def step(call=call, images=images, labels=labels, optimizer=optimizer):
                 optimizer.zero_grad()
@@ -40,7 +47,7 @@ def network_runs(kind, name, batch, size, compiling):
                 with torch.inference_mode():
                     call(images)
 
-            yield (format_name + (" compiled" if compiled else ""),
+            yield (format_name + stored_name + (" compiled" if compiled else ""),
                    look if kind == "infer" else step, batch)
 
 

@@ -26,8 +26,8 @@ struct Restore {  // a test leaves class, threads and guards as they were
 
 std::vector<CpuClass> simd_classes() {
   std::vector<CpuClass> found;
-  for (CpuClass c : {CpuClass::avx2, CpuClass::avx512})
-    if (c <= best_cpu_class()) found.push_back(c);
+  for (CpuClass c : {CpuClass::avx2, CpuClass::avx512, CpuClass::avx512_bf16})
+    if (cpu_has(c)) found.push_back(c);
   return found;
 }
 

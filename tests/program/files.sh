@@ -5,7 +5,7 @@
 runs 0 "class " doctor
 runs 0 '"command":"doctor"' doctor --json
 AUTODIDACT_ISA=plain runs 0 "class      plain" doctor
-AUTODIDACT_ISA=sse9 runs 2 "AUTODIDACT_ISA must be plain, avx2 or avx512, got sse9" doctor
+AUTODIDACT_ISA=sse9 runs 2 "AUTODIDACT_ISA must be plain, avx2, avx512 or avx512_bf16, got sse9" doctor
 runs 0 "rotation-world-quick" recipes
 runs 0 '{"name":"rotation-cifar10","title":' recipes --json
 runs 0 'model = "resnet18"' recipes rotation-world-quick

@@ -16,9 +16,12 @@ void run_doctor(const Common& common) {
                                  text_of(e["compiler"]), text_of(e["build"]));
   text += fmt::format("system     {} on {}\n", text_of(e["system"]), text_of(e["host"]));
   text += fmt::format("CPU        {}\n", text_of(cpu["model"]));
-  text += fmt::format("class      {}{}\n", kind,
-                      kind == best ? "" : " (AUTODIDACT_ISA caps it; the CPU offers " + best + ")");
-  text += "bf16       for storage; sums and products are f32\n";
+  text +=
+      fmt::format("class      {}{}\n", kind,
+                  kind == best ? "" : " (as AUTODIDACT_ISA asks; this CPU's own is " + best + ")");
+  text += fmt::format("bf16       {}\n", cpu["bf16_instructions"].get<bool>()
+                                             ? "products of matrices by vdpbf16ps; sums are f32"
+                                             : "for storage; sums and products are f32");
   text += fmt::format("threads    {}\n", cpu["threads"].get<int>());
   text += fmt::format("memory     {:.1f} GiB\n", e["memory_bytes"].get<double>() / double(1 << 30));
   bool usable = gpu["usable"].get<bool>(), emulated = e["device_code"] == "EMULATED";

@@ -27,7 +27,7 @@ void add_common(CLI::App& command, Common& common) {
       ->type_name("N");
   command
       .add_option("--winograd", common.winograd,
-                  "on: 3x3 convolutions in f32 on the CPU in a quarter of the products; off: the "
+                  "on: 3x3 convolutions on the CPU in a quarter of the products; off: the "
                   "direct sum, which rounds a third as much")
       ->check(CLI::IsMember({"on", "off"}))
       ->capture_default_str();

@@ -124,7 +124,9 @@ void add_train(CLI::App& app, Common& common) {
       "checkpoint or run whose encoder to start from; its network, picture size and picture "
       "keys hold where nothing else is set");
   c->add_option("--freeze", o->freeze, "none or encoder");
-  c->add_option("--dtype", o->dtype, "f32 or bf16");
+  c->add_option(
+      "--dtype", o->dtype,
+      "f32, or bf16: activations and weights of half the bytes; sums and master weights are f32");
   c->add_option("--on-collapse", o->on_collapse,
                 "contrastive methods whose embeddings have all become one: warn or stop (exit 4)");
   c->add_option("--seed", o->seed, "of initial weights, order and augmentation")
