@@ -3,6 +3,7 @@
 #   bench/compare.sh [--install] JOB [--pairs N] [--threads N] [--clock wall|cpu] [--compile]
 #   JOB: resnet18-cifar-train[-bf16] resnet18-cifar-infer[-bf16] resnet26-cifar-train ttt-step resnet50-infer gemm
 #        conv conv-narrow optimizer infonce infonce-bf16 augment-simclr32 augment-moco224 decode moco-step
+#        mae-step mae-step-unmasked vit-infer memory-mae memory-resnet18
 # gemm, conv and conv-narrow are compared with oneDNN too where it is installed (libdnnl-dev), the bf16 ones of
 # ResNet-18 with our own f32.
 # Needs a Python with PyTorch: $AUTODIDACT_TORCH_PYTHON, or build/torch-env, which --install makes
@@ -14,7 +15,7 @@ install=
 [[ ${1:-} != --install ]] || { install=--install; shift; }
 torch_environment $install
 [[ -n $python ]] || { echo "compare: no PyTorch (bench/compare.sh --install JOB, or AUTODIDACT_TORCH_PYTHON)" >&2; exit 77; }
-[[ $# -gt 0 ]] || { sed -n '2,9s/^# //p' "$0" >&2; exit 2; }
+[[ $# -gt 0 ]] || { sed -n '2,10s/^# //p' "$0" >&2; exit 2; }
 job=$1; shift
 cd "$root"; mkdir -p build
 onednn=OFF; [[ ! -e /usr/include/dnnl.hpp ]] || onednn=ON   # Debian's libdnnl-dev

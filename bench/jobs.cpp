@@ -1,7 +1,8 @@
 // Our side of bench/compare.sh: answers requests on standard input, one a line, by running a job
 // once more. bench/peers/jobs.py is PyTorch's side and takes the same lines; the driver asks them
 // in turn. An answer is `work seconds cpu_seconds`, work in images, FLOP (2 a multiply-add of the
-// direct sum) or bytes.
+// direct sum) or bytes. `bench_jobs THREADS --memory JOB` runs a job thrice and writes the bytes
+// that the process had before it and at its peak.
 //
 //   train|adapt|infer NETWORK BATCH SIZE TYPE
 //                                          f32 or bf16; SGD with momentum, in adapt without (a step
@@ -9,6 +10,7 @@
 //   optimizer foreach|fused                PyTorch's kinds; ours is one: SGD, average, bf16
 //   gemm BATCH M N K TRANSPOSE_A TRANSPOSE_B
 //   conv N SIZE IN OUT KERNEL STRIDE PASS
+//   mae BATCH MASK                         a step of ViT-Ti/4 at 32 pixels, decoder 128x4, AdamW
 //   infonce TYPE BATCH KEYS DIM            forward and dq, f32 or bf16, rows of length 1
 //   views simclr32|moco224                 random views of uint8 pictures, in views
 //   decode HEIGHT WIDTH SIDE               JPEG files to central squares, in pictures
@@ -19,6 +21,7 @@
 #include <sys/resource.h>
 #include <chrono>
 #include <cmath>
+#include <fstream>
 #include <functional>
 #include <iostream>
 #include <sstream>
@@ -67,8 +70,10 @@ struct Network {
   Tensor images, labels;
 
   Network(const std::string& name, int batch, int size, Dtype dtype, const OptimizerOptions& rule)
-      : model({.name = name, .imagenet_stem = size >= 64, .side = size}, size < 64 ? 10 : 1000,
-              rng),
+      : model({.name = name,
+               .imagenet_stem = size >= 64 && name.rfind("resnet", 0) == 0,
+               .side = size},
+              size < 64 ? 10 : 1000, rng),
         parameters(model, dtype),
         optimizer(parameters, rule),
         images(cast(numbers({batch, size, size, 3}), dtype)),
@@ -239,19 +244,21 @@ Job decode_job(std::istringstream& line) {
           kFiles};
 }
 
-struct MocoStep {
-  Recipe recipe{"moco-cifar10"};
+// A training step of a method that needs no labels, on pictures of 32 pixels.
+struct MethodStep {
   std::unique_ptr<Method> method;
   Parameters parameters;
   std::unique_ptr<Optimizer> optimizer;
   Batch batch;
+  double rate;
 
-  MocoStep(int count, int keys, int dim) {
-    recipe.set("queue_size", int64_t(keys)), recipe.set("dim", int64_t(dim));
+  MethodStep(const std::string& name, Recipe recipe, int count, const OptimizerOptions& rule,
+             double rate_)
+      : rate(rate_) {
     constexpr int kSide = 32, kSeed = 1;
-    method = make_method("moco", recipe, {kSide, {}, kSeed, count}, Dtype::f32);
+    method = make_method(name, recipe, {kSide, {}, kSeed, count}, Dtype::f32);
     parameters = Parameters(*method);
-    optimizer = std::make_unique<Optimizer>(parameters, OptimizerOptions{.weight_decay = 5e-4f});
+    optimizer = std::make_unique<Optimizer>(parameters, rule);
     method->begin({parameters, *optimizer, count, [](const std::string&) {}});
     batch.count = count, batch.side = kSide, batch.labels.assign(size_t(count), -1);
     for (int i = 0; i < count; ++i) {
@@ -263,15 +270,32 @@ struct MocoStep {
   void run() {
     Metrics metrics;
     backward(method->loss(batch, metrics));
-    optimizer->update(0.06);
-    ++batch.epoch;  // other views
+    optimizer->update(rate);
+    ++batch.epoch;  // other views and masks
   }
 };
 
 Job moco_job(std::istringstream& line) {
   int batch, keys, dim;
   check(bool(line >> batch >> keys >> dim), "bench_jobs: moco BATCH KEYS DIM");
-  auto step = std::make_shared<MocoStep>(batch, keys, dim);
+  Recipe recipe("moco-cifar10");
+  recipe.set("queue_size", int64_t(keys)), recipe.set("dim", int64_t(dim));
+  auto step = std::make_shared<MethodStep>("moco", recipe, batch,
+                                           OptimizerOptions{.weight_decay = 5e-4f}, 0.06);
+  return {[step] { step->run(); }, double(batch)};
+}
+
+Job mae_job(std::istringstream& line) {
+  int batch;
+  double mask;
+  check(bool(line >> batch >> mask), "bench_jobs: mae BATCH MASK");
+  Recipe recipe("mae-cifar10-quick");
+  recipe.set("width", int64_t(0)), recipe.set("depth", int64_t(0)), recipe.set("heads", int64_t(0));
+  recipe.set("decoder_width", int64_t(128)), recipe.set("decoder_depth", int64_t(4));
+  recipe.set("decoder_heads", int64_t(4)), recipe.set("mask_ratio", mask);
+  const OptimizerOptions rule{
+      .rule = Rule::adamw, .weight_decay = 0.05f, .decay_scalars = false, .beta2 = 0.95f};
+  auto step = std::make_shared<MethodStep>("mae", recipe, batch, rule, 1e-4);
   return {[step] { step->run(); }, double(batch)};
 }
 
@@ -303,11 +327,12 @@ Job make_job(const std::string& request) {
   if (kind == "views") return views_job(line);
   if (kind == "decode") return decode_job(line);
   if (kind == "moco") return moco_job(line);
+  if (kind == "mae") return mae_job(line);
   if (kind == "fma") return bench_job(fma_ceiling());
   if (kind == "stream") return bench_job(stream_ceiling());
   fail(ErrorKind::usage,
        "bench_jobs: train, adapt, infer, optimizer, gemm, conv, infonce, views, decode, ",
-       "moco, fma or stream, got ", request);
+       "moco, mae, fma or stream, got ", request);
 }
 
 double cpu_seconds() {
@@ -328,12 +353,29 @@ void answer(const Job& job) {
   std::cout << work << ' ' << seconds << ' ' << cpu_seconds() - cpu << std::endl;
 }
 
+// Bytes: VmRSS, now; VmHWM, the most since the program began.
+int64_t resident(const std::string& which) {
+  std::ifstream status("/proc/self/status");
+  std::string word;
+  int64_t kilobytes = 0;
+  while (status >> word)
+    if (word == which + ":") status >> kilobytes;
+  return kilobytes * 1024;
+}
+
 }  // namespace
 }  // namespace autodidact
 
 int main(int argc, char** argv) try {
   using namespace autodidact;
   if (argc > 1) set_thread_count(std::atoi(argv[1]));
+  if (argc == 4 && std::string(argv[2]) == "--memory") {
+    const int64_t start = resident("VmRSS");
+    const Job measured = make_job(argv[3]);
+    for (int i = 0; i < 3; ++i) measured.run();
+    std::cout << start << ' ' << resident("VmHWM") << std::endl;
+    return 0;
+  }
   std::string request, current;
   Job job;
   std::cout.precision(9);

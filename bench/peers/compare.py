@@ -45,6 +45,9 @@ JOBS = {  # name: (pairs, unit, what one unit of work is divided by, requests)
     "augment-simclr32": (8, "views/s", 1, ["views simclr32"]),
     "augment-moco224": (8, "views/s", 1, ["views moco224"]),
     "decode": (8, "pictures/s", 1, ["decode 375 500 224"]),
+    "mae-step": (8, "pictures/s", 1, ["mae 256 0.75"]),
+    "mae-step-unmasked": (8, "pictures/s", 1, ["mae 256 0.015625"]),  # 63 of 64 patches are seen
+    "vit-infer": (8, "images/s", 1, ["infer vit_tiny 8 224 f32"]),
     "moco-step": (4, "pictures/s", 1, ["moco 256 65536 128"]),
     "infonce-bf16": (3, "GFLOP/s", 1e9, ["infonce bf16 256 " + shape for shape in INFONCE]),
 }
@@ -53,6 +56,25 @@ JOBS = {  # name: (pairs, unit, what one unit of work is divided by, requests)
 # Libraries that choose by the chip are held to the class that AUTODIDACT_ISA=avx2 holds us to.
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "DNNL_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2",
         "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
+
+
+MEMORY = {"mae": "mae 256 0.75", "resnet18": "train resnet18 128 32 f32"}  # a training step each
+
+
+def compare_memory(network, program, threads):
+    """Growth of the resident bytes, from the program's start or PyTorch's import to the peak."""
+    here = pathlib.Path(__file__).resolve().parent
+    grown, peaks = [], []
+    for command in ([program], [sys.executable, str(here / "jobs.py")]):
+        answer = subprocess.run([*command, str(threads), "--memory", MEMORY[network]], check=True,
+                                stdout=subprocess.PIPE, text=True,
+                                env=os.environ | {"OMP_NUM_THREADS": str(threads)})
+        start, peak = map(int, answer.stdout.split())
+        grown.append((peak - start) / 1e6)
+        peaks.append(peak / 1e6)
+    print(f"memory {network} ({MEMORY[network]}): grows by {grown[0] / grown[1]:.2f} of PyTorch's (ours "
+          f"{grown[0]:.0f}, theirs {grown[1]:.0f} MB); whole process {peaks[0] / peaks[1]:.2f} (ours "
+          f"{peaks[0]:.0f}, theirs {peaks[1]:.0f} MB)")
 
 
 def flop(conv):
@@ -80,13 +102,15 @@ class Side:
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("job", choices=JOBS)
+    parser.add_argument("job", choices=[*JOBS, *(f"memory-{network}" for network in MEMORY)])
     parser.add_argument("program")
     parser.add_argument("--pairs", type=int)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     parser.add_argument("--compile", action="store_true")
     given = parser.parse_args()
+    if given.job.startswith("memory-"):
+        return compare_memory(given.job.removeprefix("memory-"), given.program, given.threads)
     pairs, unit, scale, requests = JOBS[given.job]
     pairs = given.pairs or pairs
     here = pathlib.Path(__file__).resolve().parent

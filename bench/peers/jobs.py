@@ -2,16 +2,19 @@
 PyTorch gets its best: for each job the fastest of contiguous and channels_last memory, and with
 --compile also of torch.compile where that works; which one is said on standard error.
 
-    jobs.py THREADS [--clock wall|cpu] [--compile]"""
+    jobs.py THREADS [--clock wall|cpu] [--compile]
+    jobs.py THREADS --memory JOB    bytes before JOB and at its peak, of the way that needs least"""
 
 import argparse
 import itertools
+import os
 import resource
 import sys
 import time
 
 import torch
 
+import masked
 import networks
 
 FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
@@ -28,7 +31,10 @@ def network_runs(kind, name, batch, size, dtype, compiling):
         for (stored_name, storage, casting), compiled in itertools.product(
                 stored, (False, True) if compiling else (False,)):
             torch.manual_seed(0)
-            net = networks.build(name, classes=10 if small else 1000, imagenet_stem=not small)
+            if name == "vit_tiny":
+                net = masked.Classifier(size, 16, 192, 12, 3, 10 if small else 1000)
+            else:
+                net = networks.build(name, classes=10 if small else 1000, imagenet_stem=not small)
             net = net.to(storage, memory_format=layout).train(kind != "infer")
             images = torch.randn(batch, 3, size, size).to(storage, memory_format=layout)
             labels = torch.arange(batch) % 10
@@ -256,6 +262,26 @@ def moco_runs(batch, keys, dim):
         yield format_name, step, batch
 
 
+def mae_runs(batch, mask, compiling):
+    """The released code's step: masks are drawn by sorting noise, attention is PyTorch's own."""
+    batch, mask, side, patch = int(batch), float(mask), 32, 4
+    patches = (side // patch) ** 2
+    kept = int(patches * (1 - mask))
+    images = torch.randn(batch, 3, side, side)
+    for compiled in (False, True) if compiling else (False,):
+        torch.manual_seed(0)
+        net = masked.MaskedAutoencoder(side, patch, 192, 12, 3, 128, 4, 4)
+        optimizer = torch.optim.AdamW(masked.decayed(net, 0.05), 1e-4, betas=(0.9, 0.95), fused=True)
+        loss = torch.compile(net.loss) if compiled else net.loss
+
+        def step(loss=loss, optimizer=optimizer):
+            optimizer.zero_grad()
+            loss(images, masked.visible_patches(batch, patches, kept), False).backward()
+            optimizer.step()
+
+        yield "compiled" if compiled else "eager", step, batch
+
+
 def runs(request, compiling):
     kind, *rest = request.split()
     if kind in ("train", "adapt", "infer"):
@@ -274,9 +300,11 @@ def runs(request, compiling):
         yield from decode_runs(*rest)
     elif kind == "moco":
         yield from moco_runs(*rest)
+    elif kind == "mae":
+        yield from mae_runs(*rest, compiling)
     else:
-        sys.exit("jobs.py: train, adapt, infer, optimizer, gemm, conv, infonce, views, decode or "
-                 f"moco, got {request}")
+        sys.exit("jobs.py: train, adapt, infer, optimizer, gemm, conv, infonce, views, decode, moco "
+                 f"or mae, got {request}")
 
 
 def measure(run, least):
@@ -314,13 +342,49 @@ def best(request, clock, compiling):
     return found[0][2:]
 
 
+def resident(which):
+    """Bytes: VmRSS, now; VmHWM, the most since the process began."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith(which))
+
+
+def memory(request):
+    """Each way to run a job in a process of its own, for three rounds; this one never computes."""
+    found, way = [], 0
+    while True:
+        reading, writing = os.pipe()
+        if os.fork() == 0:
+            start = resident("VmRSS")
+            for number, (name, run, _) in enumerate(runs(request, False)):
+                if number == way:
+                    for _ in range(3):
+                        run()
+                    os.write(writing, f"{start} {resident('VmHWM')} {name}".encode())
+                    os._exit(0)
+            os._exit(0)
+        os.close(writing)
+        with os.fdopen(reading) as answer:
+            words = answer.read().split(maxsplit=2)
+        if not words:
+            break
+        start, peak = map(int, words[:2])
+        found.append((peak - start, start, peak, words[2]))
+        way += 1
+    _, start, peak, name = min(found)
+    print(f"PyTorch runs {request} {name}", file=sys.stderr)
+    print(start, peak)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("threads", type=int)
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--memory", metavar="JOB")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
+    if given.memory:
+        return memory(given.memory)
     print(torch.__version__, flush=True)
     current = run = work = None
     for request in sys.stdin:

@@ -114,6 +114,24 @@ class MaskedAutoencoder(nn.Module):
         return (each * hidden).sum() / hidden.sum()
 
 
+class Classifier(nn.Module):
+    """timm's Vision Transformer: models/vit.h with a linear head on the class token."""
+
+    def __init__(self, side, patch, width, depth, heads, classes):
+        super().__init__()
+        self.cls_token = nn.Parameter(torch.randn(1, 1, width) * 0.02)
+        self.pos_embed = nn.Parameter(positions(side // patch, width), requires_grad=False)
+        self.patch_embed = PatchEmbed(patch, width)
+        self.blocks = nn.Sequential(*(Block(width, heads) for _ in range(depth)))
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, images):
+        x = self.patch_embed(images)
+        x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], 1) + self.pos_embed
+        return self.head(self.norm(self.blocks(x)[:, 0]))
+
+
 def visible_patches(batch, patches, kept, generator=None):
     """[batch, kept], sorted: as the released code draws them, by sorting noise."""
     return torch.rand(batch, patches, generator=generator).argsort(1)[:, :kept].sort(1).values
