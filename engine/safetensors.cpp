@@ -48,12 +48,6 @@ class Source {
     }
   }
 
-  void skip(uint64_t n) {
-    if (fd_ < 0) memory_.remove_prefix(std::min<uint64_t>(n, memory_.size()));
-    else if (lseek(fd_, off_t(n), SEEK_CUR) < 0)
-      fail(ErrorKind::data, name_, ": cannot be read: ", std::strerror(errno));
-  }
-
  private:
   std::string name_;
   uint64_t size_ = 0;
@@ -90,14 +84,7 @@ Tensor read_tensor(Source& source, const SafetensorsEntry& e) {
   return t;
 }
 
-// A name is listed if it is one of the entries, or lies inside a module that is.
-bool listed(const std::string& name, const std::vector<std::string>& entries) {
-  return std::any_of(entries.begin(), entries.end(), [&](const std::string& e) {
-    return name == e || name.rfind(e + ".", 0) == 0;
-  });
-}
-
-TensorFile read_from(Source& source, const std::vector<std::string>& unwanted = {}) {
+TensorFile read_from(Source& source) {
   if (source.size() < kLengthBytes + 2)
     fail(ErrorKind::checkpoint, source.name(), ": too short for a safetensors file (",
          source.size(), " bytes)");
@@ -126,11 +113,8 @@ TensorFile read_from(Source& source, const std::vector<std::string>& unwanted = 
   std::vector<std::pair<uint64_t, const std::string*>> order;
   for (auto& [name, e] : header.tensors) order.emplace_back(e.end, &name);
   std::sort(order.begin(), order.end(), [](auto& a, auto& b) { return a.first < b.first; });
-  for (auto& [end, name] : order) {
-    const SafetensorsEntry& entry = header.tensors.at(*name);
-    if (listed(*name, unwanted)) source.skip(entry.end - entry.begin);
-    else file.tensors[*name] = read_tensor(source, entry);
-  }
+  for (auto& [end, name] : order)
+    file.tensors[*name] = read_tensor(source, header.tensors.at(*name));
   file.metadata = std::move(header.metadata);
   return file;
 }
@@ -181,11 +165,18 @@ Tensor to_memory_order(const Tensor& t, Role role, const Shape& shape) {
   return y;
 }
 
+// A name is listed if it is one of the entries, or lies inside a module that is.
+bool listed(const std::string& name, const std::vector<std::string>& entries) {
+  return std::any_of(entries.begin(), entries.end(), [&](const std::string& e) {
+    return name == e || name.rfind(e + ".", 0) == 0;
+  });
+}
+
 }  // namespace
 
-TensorFile read_safetensors(const std::string& path, const std::vector<std::string>& unwanted) {
+TensorFile read_safetensors(const std::string& path) {
   Source source(path);
-  return read_from(source, unwanted);
+  return read_from(source);
 }
 
 TensorFile parse_safetensors(std::string_view bytes, const std::string& name) {

@@ -18,8 +18,7 @@ struct TensorFile {
 
 // Reads and checks a whole file, with read(), never mmap: a file that shrinks is an error, not a
 // signal. ErrorKind::checkpoint for anything unsound, ::data for a file that cannot be opened.
-// unwanted: tensors or modules of the file that are passed over.
-TensorFile read_safetensors(const std::string& path, const std::vector<std::string>& unwanted = {});
+TensorFile read_safetensors(const std::string& path);
 TensorFile parse_safetensors(std::string_view bytes, const std::string& name);
 
 // Writes durably (engine/durable_file.h), "format": "pt" added; tensors lie by alignment, then by

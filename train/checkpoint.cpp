@@ -157,13 +157,11 @@ void write_checkpoint(const std::string& path, const Checkpoint& c) {
   write_safetensors(path, file, seal, [](const std::string& written) { read_checkpoint(written); });
 }
 
-static TensorFile read_verified(const std::string& path, const std::vector<std::string>& unwanted) {
-  TensorFile file = read_safetensors(path, unwanted);
+TensorFile read_weights(const std::string& path) {
+  TensorFile file = read_safetensors(path);
   if (is_ours(file)) verify(file, path);
   return file;
 }
-
-TensorFile read_weights(const std::string& path) { return read_verified(path, {}); }
 
 static Checkpoint checkpoint_of(TensorFile file, const std::string& path) {
   Checkpoint c;
@@ -183,10 +181,6 @@ static Checkpoint checkpoint_of(TensorFile file, const std::string& path) {
 
 Checkpoint read_checkpoint(const std::string& path) {
   return checkpoint_of(read_weights(path), path);
-}
-
-Checkpoint read_network(const std::string& path) {
-  return checkpoint_of(read_verified(path, {"optimizer"}), path);
 }
 
 Checkpoint read_start(const std::string& path) {

@@ -38,9 +38,6 @@ void load_optimizer(const TensorFile& file, const Parameters& parameters, Optimi
 void write_checkpoint(const std::string& path, const Checkpoint& checkpoint);
 // Verifies length, header and checksums first. ErrorKind::checkpoint names the damaged tensor.
 Checkpoint read_checkpoint(const std::string& path);
-// The same for what only asks the network: the optimizer's tensors, half of a file or more, are
-// neither read nor verified.
-Checkpoint read_network(const std::string& path);
 // Any safetensors file, for its weights: one of ours is verified as read_checkpoint does.
 TensorFile read_weights(const std::string& path);
 // What training may start from: one of ours as read_checkpoint, another program's weights without
@@ -48,7 +45,7 @@ TensorFile read_weights(const std::string& path);
 Checkpoint read_start(const std::string& path);
 // What the user named: a checkpoint, a run directory or its checkpoints/ (then the last one).
 std::string find_checkpoint(const std::string& path);
-// Reads what the user named with `read` (one of the three), once; of a run the newest
+// Reads what the user named with `read` (read_checkpoint or read_start), once; of a run the newest
 // that is undamaged, and says which damaged ones are passed over. path becomes the file's. All of
 // them damaged: the newest one's error.
 Checkpoint read_sound_checkpoint(std::string& path, Checkpoint (*read)(const std::string&),

@@ -25,7 +25,7 @@ Exchanged export_weights(const std::string& out, const std::string& checkpoint, 
   for (const NamedTensor& t : named_tensors(loaded.method->encoder())) of_encoder.insert(t.name);
   TensorFile file;
   for (auto& [name, tensor] : loaded.checkpoint.file.tensors) {
-    const bool of_run = name.rfind("method.", 0) == 0;
+    const bool of_run = name.rfind("optimizer.", 0) == 0 || name.rfind("method.", 0) == 0;
     if (encoder ? of_encoder.count(name) > 0 : !of_run) file.tensors[name] = tensor;
   }
   write_safetensors(out, file, {}, [](const std::string& written) { read_safetensors(written); });

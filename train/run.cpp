@@ -385,7 +385,7 @@ static LoadedMethod load(const std::string& path, bool untrained, int64_t seed, 
                          int side_wanted) {
   LoadedMethod loaded;
   std::string file = path;
-  loaded.checkpoint = checkpoint_at(file, read_network);
+  loaded.checkpoint = checkpoint_at(file, read_checkpoint);
   loaded.name = fact(loaded.checkpoint, "method", file);
   loaded.side = count_of(loaded.checkpoint, "side", "pixels", file);
   if (loaded.checkpoint.facts.count("samples"))
@@ -406,7 +406,7 @@ static LoadedMethod load(const std::string& path, bool untrained, int64_t seed, 
   }
   if (!untrained) {
     fit_positions(named_tensors(*loaded.method), loaded.checkpoint.file, loaded.notes);
-    load_strict(*loaded.method, loaded.checkpoint.file, {}, file);
+    load_strict(*loaded.method, loaded.checkpoint.file, {.may_be_extra = {"optimizer"}}, file);
   }
   move_to(*loaded.method, device);
   return loaded;

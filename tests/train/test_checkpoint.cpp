@@ -121,34 +121,6 @@ TEST_CASE(
   CHECK(missed == 0);
 }
 
-TEST_CASE("checkpoint: of a network alone the optimizer's tensors are not read, damaged or not") {
-  TemporaryFolder folder;
-  Net net;
-  Checkpoint c = checkpoint_of(net, 1);
-  c.file.tensors["optimizer.momentum.conv.weight"] = random({4}, 2);
-  write_checkpoint(folder / "a", c);
-  const auto names = [](const TensorFile& file) {
-    std::vector<std::string> all;
-    for (auto& [name, t] : file.tensors) all.push_back(name);
-    return all;
-  };
-  auto expected = names(c.file);
-  std::erase_if(expected, [](auto& name) { return name.rfind("optimizer", 0) == 0; });
-  std::string damaged = read_text(folder / "a");
-  damaged.back() = char(damaged.back() ^ 1);  // by name, the momentum lies last
-  overwrite(folder / "b", damaged);
-  CHECK(why_refused(folder / "b").find("optimizer.momentum") != std::string::npos);
-  for (const char* file : {"a", "b"}) {
-    const Checkpoint network = read_network(folder / file);
-    CHECK(names(network.file) == expected);
-    for (auto& [name, t] : network.file.tensors)
-      CHECK(!std::memcmp(t.data(), c.file.tensors.at(name).data(), t.bytes()));
-  }
-  damaged[damaged.size() - 17] = char(damaged[damaged.size() - 17] ^ 1);  // before it, the weights
-  overwrite(folder / "b", damaged);
-  CHECK_THROWS_AS(read_network(folder / "b"), Error);
-}
-
 TEST_CASE("checkpoint: damage names the tensor, and every cut is found") {
   TemporaryFolder folder;
   Net net;
