@@ -47,6 +47,14 @@ int main(int, char** argv) {
       add(make_pnm(picture, false, largest));
     }
   }
+  const std::string tars = std::string(argv[1]) + "/tar/";
+  std::filesystem::create_directories(tars);
+  const std::string long_name(120, 'x');
+  for (bool pax : {false, true})
+    write_bytes(
+        tars + (pax ? "pax" : "gnu"),
+        make_tar({{"folder/", {}}, {"folder/1.cls", {'7'}}, {long_name, Encoded(600, 1)}}, pax));
+  write_bytes(tars + "empty", make_tar({}));
   const Encoded bytes(96, 7);
   write_npy(arrays + "a", "|u1", {2, 4, 4, 3}, bytes);
   write_npy(arrays + "b", "<i8", {12}, bytes);

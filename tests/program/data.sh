@@ -46,6 +46,9 @@ runs 0 "200 samples" data export "shards:$work/shards" --side 32 --out "$work/c.
 cmp -s "$work/a.npy" "$work/c.npy" || complain "pictures of shards differ from those of files"
 cmp -s "$work/a_labels.npy" "$work/c_labels.npy" || complain "labels of shards differ from those of folders"
 runs 3 "has no split 'test'" data info "shards:$work/shards:test"
+runs 0 "2 shards in" data info "shards:$work/shards/{0,5}.tar"
+runs 0 "1 shard in" data info "shards:$work/shards/{5..5}.tar"
+runs 3 "shards/1.tar: this shard is missing" data info "shards:$work/shards/{0..5}.tar"
 small=(train supervised --data "shards:$work/shards" --set image_size=32 --set model=resnet18 --set width=4 --set epochs=1 --set batch_size=40 -q)
 for threads in 1 3; do runs 0 "" "${small[@]}" --threads $threads --out "$work/sharded-$threads"; done
 cmp -s "$work"/sharded-[13]/checkpoints/step-*5.safetensors || complain "training on shards depends on the number of threads"

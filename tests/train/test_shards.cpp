@@ -82,6 +82,43 @@ TEST_CASE("shards are read as what they hold") {
   CHECK(open_dataset("shards:" + f.path())->manifest() != before);
 }
 
+TEST_CASE("shards named by brace ranges and stars") {
+  TestFolder f;
+  for (int i = 8; i < 12; ++i)
+    f.add("train-" + std::to_string(100 + i).substr(1) + ".tar", make_tar(samples(i, i + 1)));
+  f.add("val-0.tar", make_tar(samples(0, 2)));
+  f.add("val-1.tar.gz", {});
+  const std::string at = "shards:" + f.path() + "/";
+  auto names = [&](const std::string& pattern) {
+    std::string all;
+    auto data = open_dataset(at + pattern);
+    for (int64_t i = 0; i < data->size(); ++i) all += data->name(i) + " ";
+    return all;
+  };
+  CHECK(names("train-{08..10}.tar") == "train-08.tar/0008 train-09.tar/0009 train-10.tar/0010 ");
+  CHECK(names("train-1{0..1}.tar") == "train-10.tar/0010 train-11.tar/0011 ");
+  CHECK(names("{val-0,train-08}.tar") == "val-0.tar/0000 val-0.tar/0001 train-08.tar/0008 ");
+  CHECK(names("*-{11..11}.tar") == "train-11.tar/0011 ");
+  CHECK(names("*.tar:train").size() == 4 * 18 + 2 * 15);
+  CHECK(open_dataset(at + "v*")->notes().front() == "val-1.tar.gz is compressed: unpack it first");
+  CHECK(has_split(at + "*.tar", "train"));
+  CHECK(!has_split(at + "*.tar", "test"));
+  auto says = [&](const std::string& pattern, const std::string& words) {
+    CAPTURE(error_of(at + pattern));
+    CHECK(error_of(at + pattern).find(words) != std::string::npos);
+  };
+  says("train-{08..13}.tar", "/train-12.tar: this shard is missing; ");
+  says("test-*.tar", "/test-*.tar: no shard has such a name");
+  says("val-1*", "no shard has such a name; val-1.tar.gz is compressed");
+  says("train-{08..1x}.tar", "got {08..1x}");
+  says("train-{11..08}.tar", "got {11..08}");
+  says("train-{08}.tar", "or alternatives, {a,b}, got {08}");
+  says("train-{08..10.tar", "a brace is not closed");
+  says("{0..99999999}.tar", "names more than 1048576 shards");
+  says("*.tar:test", "are one split, there is no 'test'");
+  says("*/x.tar", "a star may stand in a file's name alone");
+}
+
 TEST_CASE("long names in a tar archive") {
   const std::string folder(120, 'x');
   for (bool pax : {false, true}) {

@@ -24,7 +24,8 @@ struct Listing {
   int64_t other = 0;                        // files with other extensions
 };
 
-Listing list(const std::string& folder) {
+// first_only: stop at the first picture.
+Listing list(const std::string& folder, bool first_only = false) {
   Listing l;
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
@@ -34,6 +35,7 @@ Listing list(const std::string& folder) {
     if (it->is_directory(none)) l.folders.push_back(name);
     else if (has_image_extension(name)) l.files.push_back(name);
     else ++l.other;
+    if (first_only && !l.files.empty()) return l;
   }
   if (error)
     fail(ErrorKind::data, printable(folder), ": this folder cannot be read: ", error.message());
@@ -62,7 +64,7 @@ struct Walk {
     }
     if (++folders_ > kMostFolders)
       fail(ErrorKind::data, printable(root), ": more than ", kMostFolders, " folders below it");
-    Listing l = list(folder);
+    Listing l = list(folder, first_only);
     other += l.other;
     std::string prefix = below.empty() ? "" : below + "/";
     for (auto& f : l.files) found.push_back(prefix + f);

@@ -19,6 +19,8 @@ bool harmless(int message) {
          message == JWRN_TOO_MUCH_DATA || message == JWRN_BOGUS_ICC;
 }
 
+constexpr size_t kVector = 64;  // bytes, of the longest vector that libjpeg-turbo writes by
+
 class JpegReader {
  public:
   explicit JpegReader(const ImageLimits& limits) : limits_(limits) {
@@ -120,6 +122,13 @@ void cmyk_to_rgb(uint8_t* rgb, const uint8_t* cmyk, size_t pixels, bool inverted
     }
 }
 
+// libjpeg-turbo writes to places aligned to a vector past the caches (movntdq, jdcolext-avx2.asm),
+// and a row that is copied on would come back from memory: one byte behind such a place.
+uint8_t* cached_place(std::vector<uint8_t>& room) {
+  const uintptr_t odd = reinterpret_cast<uintptr_t>(room.data()) % kVector;
+  return room.data() + (kVector - odd) % kVector + 1;
+}
+
 // How many pixels at either end of the longer side nothing looks at when the central square is
 // resized to `square`: the filter reaches half a step beyond it (resize.cpp).
 unsigned beside_square(unsigned longer, unsigned shorter, int square) {
@@ -157,9 +166,10 @@ Image decode_jpeg(Bytes bytes, const ImageLimits& limits, int square) {
   Image image{int(height - 2 * top), int(width - 2 * left), {}};
   const size_t pixels = size_t(image.height) * size_t(image.width);
   image.rgb.resize(pixels * 3);
-  std::vector<uint8_t> cmyk(inks ? pixels * 4 : 0), line(size_t(wide) * (inks ? 4 : 3));
+  std::vector<uint8_t> cmyk(inks ? pixels * 4 : 0);
+  std::vector<uint8_t> line(size_t(wide) * (inks ? 4 : 3) + kVector + 1);
   if (!jpeg.read_rows(inks ? cmyk.data() : image.rgb.data(), top, unsigned(image.height),
-                      left - from, unsigned(image.width), line.data()))
+                      left - from, unsigned(image.width), cached_place(line)))
     damaged("damaged JPEG: ", jpeg.reason);
   if (inks) cmyk_to_rgb(image.rgb.data(), cmyk.data(), pixels, c.saw_Adobe_marker);
   return oriented(std::move(image), turned);

@@ -1,6 +1,7 @@
 #include "train/data/shard_names.h"
 #include <algorithm>
 #include <filesystem>
+#include <string_view>
 #include "engine/check.h"
 #include "train/data/names.h"
 #include "train/data/image_folder.h"
@@ -8,6 +9,77 @@
 namespace autodidact {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+constexpr size_t kMostShards = 1 << 20;
+
+// One or more digits, at most 9, so that they fit an int.
+bool is_number(const std::string& s) {
+  return !s.empty() && s.size() <= 9 &&
+         std::all_of(s.begin(), s.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// Of braceexpand, which WebDataset calls: {000..009} counts with as many digits as the longer end
+// has where one begins with a zero; {a,b} are alternatives. Braces do not nest.
+std::vector<std::string> alternatives(const std::string& braces, const std::string& pattern) {
+  std::vector<std::string> all;
+  const size_t dots = braces.find("..");
+  if (dots == braces.npos) {
+    for (size_t from = 0, comma; from <= braces.size(); from = comma + 1) {
+      comma = std::min(braces.find(',', from), braces.size());
+      all.push_back(braces.substr(from, comma - from));
+    }
+    if (all.size() > 1) return all;
+  } else if (const std::string low = braces.substr(0, dots), high = braces.substr(dots + 2);
+             is_number(low) && is_number(high) && std::stoi(low) <= std::stoi(high)) {
+    const bool padded = (low[0] == '0' && low.size() > 1) || (high[0] == '0' && high.size() > 1);
+    const size_t digits = padded ? std::max(low.size(), high.size()) : 1;
+    if (size_t(std::stoi(high) - std::stoi(low)) >= kMostShards)
+      fail(ErrorKind::data, printable(pattern), ": names more than ", kMostShards, " shards");
+    for (int i = std::stoi(low); i <= std::stoi(high); ++i) {
+      const std::string number = std::to_string(i);
+      all.push_back(std::string(digits - std::min(digits, number.size()), '0') + number);
+    }
+    return all;
+  }
+  fail(ErrorKind::data, printable(pattern), ": braces hold a range of numbers, {000000..000009}, ",
+       "or alternatives, {a,b}, got {", printable(braces), "}");
+}
+
+std::vector<std::string> expanded(const std::string& pattern) {
+  std::vector<std::string> done = {""};
+  for (size_t at = 0; at < pattern.size();) {
+    const size_t open = pattern.find('{', at),
+                 close = pattern.find('}', std::min(open, pattern.size()));
+    if (open != pattern.npos && close == pattern.npos)
+      fail(ErrorKind::data, printable(pattern), ": a brace is not closed");
+    const std::string between = pattern.substr(at, open - at);
+    for (std::string& s : done) s += between;
+    if (open == pattern.npos) break;
+    std::vector<std::string> longer;
+    const auto choices = alternatives(pattern.substr(open + 1, close - open - 1), pattern);
+    if (done.size() * choices.size() > kMostShards)
+      fail(ErrorKind::data, printable(pattern), ": names more than ", kMostShards, " shards");
+    for (const std::string& s : done)
+      for (const std::string& choice : choices) longer.push_back(s + choice);
+    done = std::move(longer);
+    at = close + 1;
+  }
+  return done;
+}
+
+// Stars stand for any bytes, none included.
+bool fits(std::string_view name, std::string_view pattern) {
+  if (pattern.empty()) return name.empty();
+  if (pattern[0] != '*')
+    return !name.empty() && name[0] == pattern[0] && fits(name.substr(1), pattern.substr(1));
+  for (size_t i = 0; i <= name.size(); ++i)
+    if (fits(name.substr(i), pattern.substr(1))) return true;
+  return false;
+}
+
+}  // namespace
 
 ShardNames shards_in(const std::string& folder) {
   ShardNames found;
@@ -24,6 +96,41 @@ ShardNames shards_in(const std::string& folder) {
     fail(ErrorKind::data, printable(folder), ": this folder cannot be read: ", error.message());
   std::sort(found.paths.begin(), found.paths.end());
   std::sort(found.compressed.begin(), found.compressed.end());
+  return found;
+}
+
+bool is_shard_pattern(const std::string& path) {
+  std::error_code none;
+  return path.find_first_of("{*") != path.npos && !fs::exists(path, none);
+}
+
+ShardNames shards_named(const std::string& pattern) {
+  ShardNames found;
+  for (const std::string& path : expanded(pattern)) {
+    std::error_code none;
+    const size_t star = path.find('*');
+    if (star == path.npos) {
+      if (!fs::exists(path, none))
+        fail(ErrorKind::data, printable(path), ": this shard is missing; ", printable(pattern),
+             " names it");
+      found.paths.push_back(path);
+      continue;
+    }
+    const size_t slash = path.rfind('/');
+    if (slash != path.npos && star < slash)
+      fail(ErrorKind::data, printable(pattern), ": a star may stand in a file's name alone");
+    const std::string folder = slash == path.npos ? "." : path.substr(0, slash + 1);
+    const ShardNames all = shards_in(folder);
+    const std::string wanted = path.substr(slash + 1);  // npos + 1 is 0
+    const size_t before = found.paths.size();
+    for (const std::string& shard : all.paths)
+      if (fits(fs::path(shard).filename().string(), wanted)) found.paths.push_back(shard);
+    for (const std::string& name : all.compressed)
+      if (fits(name, wanted)) found.compressed.push_back(name);
+    if (found.paths.size() == before)
+      fail(ErrorKind::data, printable(path), ": no shard has such a name",
+           found.compressed.empty() ? "" : "; " + say_compressed(found.compressed));
+  }
   return found;
 }
 

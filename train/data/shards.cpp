@@ -184,10 +184,12 @@ class Shards : public Dataset {
 
 DatasetPtr open_shards(const std::string& folder, const std::string& split) {
   std::error_code none;
-  if (!fs::exists(folder, none))
+  const bool pattern = is_shard_pattern(folder);
+  if (!pattern && !fs::exists(folder, none))
     fail(ErrorKind::data, printable(folder), ": there is no such file or folder");
   std::map<std::string, ShardNames> names;  // of each split
-  if (!fs::is_directory(folder, none)) names[""].paths = {folder};
+  if (pattern) names[""] = shards_named(folder);
+  else if (!fs::is_directory(folder, none)) names[""].paths = {folder};
   else if (auto splits = shard_splits(folder); splits.empty()) names[""] = shards_in(folder);
   else
     for (auto& s : splits) names[s] = shards_in(folder + "/" + s);
@@ -196,6 +198,9 @@ DatasetPtr open_shards(const std::string& folder, const std::string& split) {
   if (names.count("") && split == "train") chosen = "";
   else if (!names.count("") && split.empty())
     chosen = names.count("train") ? "train" : names.begin()->first;
+  if (pattern && !names.count(chosen))
+    fail(ErrorKind::data, printable(folder), ": shards that are named are one split, there is no '",
+         printable(split), "'; name the shards of that split");
   if (!names.count(chosen))
     fail(ErrorKind::data, printable(folder), ": has no split '", printable(split),
          "': a sub-folder of that name with .tar files was expected");
