@@ -218,7 +218,8 @@ struct Assembly {
 }  // namespace
 
 void RunKeys::visit(Keys& k) {
-  k("data", data, "source: world, cifar10:DIR, shards:DIR, an image folder, x.npy,y.npy");
+  k("data", data,
+    "source: world, cifar10:DIR, shards:DIR or shards:PATTERN, an image folder, x.npy,y.npy");
   k("image_size", image_size, "pixels a side; 0: the data's own", 0, 1024);
   k("train_size", train_size, "pictures the world draws for training; 0: its own number", 0,
     100000000);
