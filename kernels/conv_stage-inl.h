@@ -43,7 +43,7 @@ void stage(Element* target, const Band<T>& b) {
       const T* source =
           b.x + ((int64_t(n) * b.h + y) * b.w + b.first_col + left) * b.channels + b.first_channel;
       row += int64_t(left) * count;
-      if (count * kNumbers<Element> == b.channels) {
+      if (b.channel_count == b.channels && b.channels % kNumbers<Element> == 0) {
         copy_elements(row, source, (right - left) * b.channels);
       } else {
         for (int c = left; c < right; ++c, row += count, source += b.channels)

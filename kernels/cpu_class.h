@@ -11,7 +11,7 @@ enum class CpuClass { plain, avx2, avx512, avx512_bf16 };
 CpuClass cpu_class();  // the class in use; throws std::runtime_error on an unknown AUTODIDACT_ISA
 // The one for this CPU where nothing is asked for. Not avx512_bf16 where vdpbf16ps is the slower
 // way: on Sapphire and Emerald Rapids it takes the time of four multiply-adds for the work of two,
-// on Zen 4 and 5 that of one.
+// on Zen 5 that of one.
 CpuClass best_cpu_class();
 bool cpu_has(CpuClass c);
 void set_cpu_class(CpuClass c);  // for tests: one that the CPU has; not while kernels run

@@ -1,7 +1,7 @@
 // The ResNet-9 of "How to train your ResNet" (Page 2018): six convolutions and two residual pairs
 // for small pictures, made to be trained in minutes. The names of the released code (cifar10-fast);
 // features are the mean over what is left of the image, as in the other networks here (there: the
-// maximum).
+// maximum, and the scores are an eighth of the linear layer's).
 #pragma once
 #include "models/encoder.h"
 

@@ -76,7 +76,7 @@ nlohmann::ordered_json environment() {
   out["cpu"] = {{"model", cpu_model()},
                 {"class", name(cpu_class())},
                 {"best_class", name(best_cpu_class())},
-                {"bf16_instructions", cpu_class() == CpuClass::avx512_bf16},
+                {"bf16_instructions", cpu_has(CpuClass::avx512_bf16)},
                 {"threads", thread_count()}};
   out["memory_bytes"] = int64_t(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
   out["gpu"] = gpu(found);

@@ -4,9 +4,9 @@
 
 namespace autodidact {
 
-// version, compiler, build, device_code, cpu {model, class, best_class, bf16, threads},
-// memory_bytes, gpu {usable, count, driver, reason, vendor [{name, version, used, reason}]},
-// libraries {name: version}, host, system.
+// version, compiler, build, device_code, cpu {model, class, best_class, bf16_instructions,
+// threads}, memory_bytes, gpu {usable, count, driver, reason, vendor [{name, version, used,
+// reason}]}, libraries {name: version}, host, system.
 nlohmann::ordered_json environment();
 
 }  // namespace autodidact

@@ -27,7 +27,7 @@ struct DataFacts {
   int64_t samples = 0;               // of the training split: rows of a memory bank
   DatasetPtr train = {};             // the training split; null where a checkpoint is judged
   double bad_cap = 0.01;             // damaged pictures that may be left out of what judges
-  bool draws = true;                 // initial values; false: all are loaded next
+  bool draws = true;                 // initial values; false: they are loaded or copied next
 
   Rng rng(Stream stream) const { return draws ? Rng(seed, stream) : Rng::none(); }
 };

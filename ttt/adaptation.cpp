@@ -31,20 +31,6 @@ std::vector<std::string> stream_names(const std::string& text) {
   return names;
 }
 
-// The pictures of several sets, one after the other.
-DatasetPtr in_turn(const std::vector<DatasetPtr>& parts, int side) {
-  Samples all;
-  all.side = side, all.classes = parts[0]->classes();
-  const size_t row = size_t(side) * size_t(side) * 3;
-  for (const DatasetPtr& part : parts)
-    for (int64_t i = 0; i < part->size(); ++i) {
-      all.images.resize(all.images.size() + row);
-      load_square(&all.images[all.images.size() - row], *part, i, side);
-      all.labels.push_back(part->label(i));
-    }
-  return from_memory(std::move(all), "streams in turn");
-}
-
 std::string bits_of(const std::vector<bool>& right) {
   std::string text;
   for (bool r : right) text += r ? '1' : '0';
@@ -105,6 +91,9 @@ class Run {
     corruptions_ = stream_names(keys_.corruption);
     names_ = corruptions_;
     if (keys_.in_turn) names_ = {keys_.corruption + " in turn"};
+    if (keys_.in_turn && corruptions_.size() == 1)
+      fail(ErrorKind::usage, "adapt: in turn there must be several corruptions, got ",
+           keys_.corruption);
     corruption_ = {.seed = uint64_t(keys_.seed), .frost = nullptr};
     if (!keys_.frost.empty()) corruption_.frost = frost_textures(keys_.frost);
     open_pictures();
@@ -176,7 +165,9 @@ class Run {
   // Where each batch begins from the snapshot none has to wait for another: a network a thread,
   // unless there are so few that threads would long be idle at the end.
   void make_learners(const AdaptRequest& request) {
-    const int64_t batches = (int64_t(order_.size()) + keys_.batch - 1) / keys_.batch;
+    const int64_t pictures =
+        int64_t(order_.size()) * (keys_.in_turn ? int64_t(corruptions_.size()) : 1);
+    const int64_t batches = (pictures + keys_.batch - 1) / keys_.batch;
     int64_t count = 1;
     if (keys_.mode == "standard" && request.device == Device::cpu)
       count = request.side_by_side            ? std::min(request.side_by_side, batches)
@@ -206,6 +197,7 @@ class Run {
                             : keys_.order == "in_order" ? Arrival::in_order
                                                         : Arrival::by_label;
     order_ = stream_order(*pictures_, arrival, keys_.samples, uint64_t(keys_.seed));
+    if (pictures_->side() != loaded_.side) pictures_ = in_memory(pictures_, loaded_.side);
   }
 
   void refuse_changes(const std::string& config) const {
@@ -218,20 +210,29 @@ class Run {
   }
 
   DatasetPtr stream_pictures(const std::string& name) const {
-    if (!keys_.in_turn) return in_memory(corrupted_pictures(name), loaded_.side);
-    std::vector<DatasetPtr> parts;
-    for (const std::string& c : corruptions_) parts.push_back(corrupted_pictures(c));
-    return in_turn(parts, loaded_.side);
+    const int side = loaded_.side;
+    if (!keys_.in_turn) return in_memory(corrupted_pictures(name), side);
+    Samples all;
+    all.side = side, all.classes = pictures_->classes();
+    const size_t row = size_t(side) * size_t(side) * 3;
+    all.images.reserve(corruptions_.size() * order_.size() * row);
+    for (const std::string& c : corruptions_) {
+      const DatasetPtr part = in_memory(corrupted_pictures(c), side);
+      for (int64_t i = 0; i < part->size(); ++i) {
+        all.images.resize(all.images.size() + row);
+        load_square(&all.images[all.images.size() - row], *part, i, side);
+        all.labels.push_back(part->label(i));
+      }
+    }
+    return from_memory(std::move(all), "streams in turn");
   }
 
   DatasetPtr corrupted_pictures(const std::string& name) const {
-    const DatasetPtr square =
-        pictures_->side() == loaded_.side ? pictures_ : in_memory(pictures_, loaded_.side);
-    if (name == kClean) return subset(square, order_, "a stream");
+    if (name == kClean) return subset(pictures_, order_, "a stream");
     const Corruption c = parse_corruptions(name)[0];
     if (keys_.gradual)
-      return gradually_corrupted(subset(square, order_, "a stream"), c, 1, corruption_);
-    return subset(corrupted(square, c, corruption_), order_, "a stream");
+      return gradually_corrupted(subset(pictures_, order_, "a stream"), c, 1, corruption_);
+    return subset(corrupted(pictures_, c, corruption_), order_, "a stream");
   }
 
   StreamResult stream(const std::string& name, const std::function<bool()>& stop) {
@@ -279,7 +280,9 @@ class Run {
     std::string text =
         fmt::format("{}, step {}; {} of {}, {}, seed {}", loaded_.name, loaded_.checkpoint.step,
                     order_.size(), pictures_->describe(), keys_.order, keys_.seed);
-    if (keys_.gradual) text += ", severity from 1 upwards along the stream";
+    if (keys_.gradual)
+      text += fmt::format(", severity from 1 upwards along {}",
+                          keys_.in_turn ? "each corruption's pictures" : "the stream");
     if (keys_.in_turn) text += fmt::format("; {} corruptions in turn", corruptions_.size());
     if (keys_.mode == "none") return text + "; nothing is learned";
     return text + "; " + keys_.protocol() + "; prediction on the untouched picture";

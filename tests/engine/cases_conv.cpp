@@ -3,9 +3,9 @@
 
 namespace autodidact {
 
-// Winograd's way, which f32 takes at 3 x 3, stride 1, padding 1 (kernels/winograd.cpp), is held to
-// five times the root mean square error of a direct sum (tests/kernels/test_winograd.cpp). The
-// plain sum cannot be the measure here: the inputs have the 8 bits of bf16, so that it hardly
+// Winograd's way, which f32 and bf16 take at 3 x 3, stride 1, padding 1 (kernels/winograd.cpp), is
+// held to five times the root mean square error of a direct sum (tests/kernels/test_winograd.cpp).
+// The plain sum cannot be the measure here: the inputs have the 8 bits of bf16, so that it hardly
 // rounds. Of k products with all their bits it is off by u sqrt(k) / 10 of the largest of 10^4
 // results, and the largest error of so many is 4.5 times their root mean square: 5 * 4.5 / 10
 // sqrt(k) roundings, and k is at most 630 in these rows.

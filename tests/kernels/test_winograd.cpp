@@ -113,6 +113,11 @@ void check_passes(const Inputs& in) {
       const auto& result = *ours.outputs()[k];
       CHECK(result.guards_intact());
       const Values expected = exact.outputs()[k]->values();
+      // Not the direct sum's bytes, but for dbias, which has no other way. A few thousand numbers
+      // may all be rounded to the same bf16.
+      const bool other = result.bytes != direct.outputs()[k]->bytes;
+      const bool few = result.narrow && expected.size() < 5000;
+      CHECK((other == (k < 3) || few));
       if (result.narrow) {
         const double plain_error = largest_error(plain.outputs()[k]->values(), expected);
         CHECK(largest_error(result.values(), expected) <=
@@ -120,9 +125,6 @@ void check_passes(const Inputs& in) {
         continue;
       }
       CHECK(rms(result.values(), expected) <= yardstick[k] * kErrorFactor);
-      // Not the direct sum's bytes, but for dbias, which has no other way.
-      const bool other = result.bytes != direct.outputs()[k]->bytes;
-      CHECK(other == (k < 3));
     }
     for (int threads : {1, 2, 3, 8}) {
       set_thread_count(threads);

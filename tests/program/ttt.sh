@@ -112,7 +112,9 @@ import json, pathlib, sys
 lines = lambda run: [json.loads(l) for l in (pathlib.Path(sys.argv[1]) / run / "metrics.jsonl").read_text().splitlines()]
 (turn,), parts = lines("turn1"), lines("online1")
 assert turn["right_none"] == "".join(p["right_none"] for p in parts) and turn["right"][:12] == parts[0]["right"], turn
+assert turn["last_loss"] != sum(p["last_loss"] for p in parts) / 3, "the snapshot came back between them"
 PYTHON
+runs 2 "in turn there must be several corruptions" "${joint[@]}" --corruption fog:5 --in-turn
 runs 0 "labels are random" "${stream[@]}" --mode online --set turn_labels=random --out "$work/control"
 
 # The gradients' agreement: with every stream, and the same after an interruption; pictures of the results.

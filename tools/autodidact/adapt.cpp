@@ -141,7 +141,7 @@ void add_adapt(CLI::App& app, Common& common) {
       "the severity grows from 1 along the stream");
   c->add_flag_callback(
       "--in-turn", [o] { o->recipe.set("in_turn", true); },
-      "the corruptions follow one another in one stream");
+      "the corruptions follow one another in one stream (continual adaptation)");
   c->add_flag_callback(
       "--gradients", [o] { o->recipe.set("gradients", true); },
       "also measure how far the gradients of both losses agree, beside the gain");

@@ -1,5 +1,6 @@
 // autodidact doctor: versions, CPU class, GPU and libraries; what will be used, and why.
 #include <fmt/core.h>
+#include "kernels/cpu_class.h"
 #include "tools/autodidact/command.h"
 #include "train/environment.h"
 
@@ -19,7 +20,7 @@ void run_doctor(const Common& common) {
   text +=
       fmt::format("class      {}{}\n", kind,
                   kind == best ? "" : " (as AUTODIDACT_ISA asks; this CPU's own is " + best + ")");
-  text += fmt::format("bf16       {}\n", cpu["bf16_instructions"].get<bool>()
+  text += fmt::format("bf16       {}\n", kind == name(CpuClass::avx512_bf16)
                                              ? "products of matrices by vdpbf16ps; sums are f32"
                                              : "for storage; sums and products are f32");
   text += fmt::format("threads    {}\n", cpu["threads"].get<int>());

@@ -28,7 +28,7 @@ void add_common(CLI::App& command, Common& common) {
   command
       .add_option("--winograd", common.winograd,
                   "on: 3x3 convolutions on the CPU in a quarter of the products; off: the "
-                  "direct sum, which rounds a third as much")
+                  "direct sum, which in f32 rounds a third as much")
       ->check(CLI::IsMember({"on", "off"}))
       ->capture_default_str();
   command.parse_complete_callback([&common] {

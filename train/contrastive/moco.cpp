@@ -52,7 +52,7 @@ class Moco : public Contrastive {
         filled_(zeros({}, Dtype::i64)) {
     Rng rng = data.rng(Stream::keys);
     fill_normal(queue_, 0, 1, rng);
-    queue_ = l2_normalize(queue_);
+    if (data.draws) queue_ = l2_normalize(queue_);
     set_batch_splits(*this, int(keys.batch_norm_splits));
   }
 

@@ -31,7 +31,7 @@ class Npid : public Contrastive {
     bank_ = empty({int(data.samples), model_.dim()});
     Rng rng = data.rng(Stream::keys);
     fill_normal(bank_, 0, 1, rng);
-    bank_ = l2_normalize(bank_);
+    if (data.draws) bank_ = l2_normalize(bank_);
   }
 
   Tensor loss(const Batch& batch, Metrics& metrics) override {

@@ -48,9 +48,9 @@ struct SourceOptions {
 // in Dataset::image.
 void load_square(uint8_t* out, const Dataset& data, int64_t i, int side);
 
-// SRC: world[:SPLIT] | cifar10:DIR[:SPLIT] | shards:DIR[:SPLIT] | x.npy[,y.npy] | DIR[:SPLIT].
-// Arrays, and a folder without train, test and val sub-folders, are not divided: they serve as
-// "train" and as "".
+// SRC: world[:SPLIT] | cifar10:DIR[:SPLIT] | shards:DIR[:SPLIT] | shards:PATTERN | x.npy[,y.npy] |
+// DIR[:SPLIT]. Arrays, and a folder without train, test and val sub-folders, are not divided: they
+// serve as "train" and as "".
 DatasetPtr open_dataset(const std::string& source, const SourceOptions& options = {});
 // SRC taken apart: "photos:val" is {"photos", "val"}. split: "" where SRC names none.
 struct NamedSplit {

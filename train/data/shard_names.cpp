@@ -54,6 +54,8 @@ std::vector<std::string> expanded(const std::string& pattern) {
                  close = pattern.find('}', std::min(open, pattern.size()));
     if (open != pattern.npos && close == pattern.npos)
       fail(ErrorKind::data, printable(pattern), ": a brace is not closed");
+    if (open != pattern.npos && pattern.find('{', open + 1) < close)
+      fail(ErrorKind::data, printable(pattern), ": braces do not nest");
     const std::string between = pattern.substr(at, open - at);
     for (std::string& s : done) s += between;
     if (open == pattern.npos) break;
@@ -69,14 +71,16 @@ std::vector<std::string> expanded(const std::string& pattern) {
   return done;
 }
 
-// Stars stand for any bytes, none included.
+// Stars stand for any bytes, none included. Only the last star met can have to take another byte.
 bool fits(std::string_view name, std::string_view pattern) {
-  if (pattern.empty()) return name.empty();
-  if (pattern[0] != '*')
-    return !name.empty() && name[0] == pattern[0] && fits(name.substr(1), pattern.substr(1));
-  for (size_t i = 0; i <= name.size(); ++i)
-    if (fits(name.substr(i), pattern.substr(1))) return true;
-  return false;
+  size_t n = 0, p = 0, star = pattern.npos, taken = 0;
+  while (n < name.size()) {
+    if (p < pattern.size() && pattern[p] == '*') star = p++, taken = n;
+    else if (p < pattern.size() && pattern[p] == name[n]) ++p, ++n;
+    else if (star != pattern.npos) p = star + 1, n = ++taken;
+    else return false;
+  }
+  return pattern.find_first_not_of('*', p) == pattern.npos;
 }
 
 }  // namespace
@@ -107,10 +111,12 @@ bool is_shard_pattern(const std::string& path) {
 ShardNames shards_named(const std::string& pattern) {
   ShardNames found;
   for (const std::string& path : expanded(pattern)) {
-    std::error_code none;
+    std::error_code error;
     const size_t star = path.find('*');
     if (star == path.npos) {
-      if (!fs::exists(path, none))
+      const bool exists = fs::exists(path, error);
+      if (error) fail(ErrorKind::data, printable(path), ": cannot be looked at: ", error.message());
+      if (!exists)
         fail(ErrorKind::data, printable(path), ": this shard is missing; ", printable(pattern),
              " names it");
       found.paths.push_back(path);

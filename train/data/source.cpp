@@ -36,7 +36,7 @@ Source parse(const std::string& source) {
   Source s{Source::Kind::folder, source, "", ""};
   if (source.empty())
     fail(ErrorKind::data,
-         "data source: is empty; give world, cifar10:DIR, shards:DIR, a folder of ",
+         "data source: is empty; give world, cifar10:DIR, shards:DIR, shards:PATTERN, a folder of ",
          "images or x.npy");
   if (source == "world" || source.rfind("world:", 0) == 0) {
     s.kind = Source::Kind::world;
@@ -67,7 +67,8 @@ Source parse(const std::string& source) {
   }
   if (!fs::exists(s.path, none))
     fail(ErrorKind::data, "data source '", printable(source), "': there is no such file or folder;",
-         " a source is world, cifar10:DIR, shards:DIR, a folder of images, or x.npy[,y.npy]");
+         " a source is world, cifar10:DIR, shards:DIR, shards:PATTERN, a folder of images, or "
+         "x.npy[,y.npy]");
   return s;
 }
 
