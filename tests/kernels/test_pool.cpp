@@ -1,7 +1,9 @@
 // Max pooling: of equal numbers the first wins, NaN above all of them, on every CPU class as in the
 // plain body, whose rule is spelled out once.
 #include <doctest/doctest.h>
+#include <cmath>
 #include <limits>
+#include <string>
 #include "kernels/pool.h"
 #include "tests/kernels/kernel_check.h"
 
@@ -22,16 +24,19 @@ std::vector<float> crowded(int64_t n) {
 }
 
 struct Pooled {
-  std::vector<float> y;
+  std::vector<float> y, dx;  // dx: of gradients 1, 2, 3, 4, 1, ..: their sums are exact
   std::vector<uint8_t> from;
   template <class T>
   Pooled(const std::vector<float>& x, T, const PoolShape& s) {
     const size_t count = size_t(s.samples * s.out_height() * s.out_width() * s.channels);
-    std::vector<T> in, out(count);
+    std::vector<T> in, out(count), dy, back(x.size());
     for (float v : x) in.push_back(T(v));
     from.resize(count);
     run(Cpu(), MaxPoolForward<T>{out.data(), from.data(), in.data(), s});
     for (T v : out) y.push_back(float(v));
+    for (size_t i = 0; i < count; ++i) dy.push_back(T(float(1 + i % 4)));
+    run(Cpu(), MaxPoolBackward<T>{back.data(), dy.data(), from.data(), s});
+    for (T v : back) dx.push_back(float(v));
   }
 };
 
@@ -45,6 +50,7 @@ void check_like_plain(const PoolShape& s) {
     set_cpu_class(c);
     const Pooled ours(x, T(), s);
     CHECK(ours.from == plain.from);
+    CHECK(ours.dx == plain.dx);
     for (size_t i = 0; i < plain.y.size(); ++i)
       REQUIRE((ours.y[i] == plain.y[i] || (std::isnan(ours.y[i]) && std::isnan(plain.y[i]))));
   }
@@ -52,7 +58,7 @@ void check_like_plain(const PoolShape& s) {
 
 }  // namespace
 
-TEST_CASE("max pooling: ties go to the first, NaN wins, on every class") {
+TEST_CASE("max pooling: ties go to the first, NaN wins, and gradients go there, on every class") {
   CpuState restore;
   set_cpu_class(CpuClass::plain);
   const PoolShape square{1, 2, 2, 1, 2, 2, 0};

@@ -1,6 +1,7 @@
 #include "train/data/shard_names.h"
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <string_view>
 #include "engine/check.h"
 #include "train/data/names.h"
@@ -110,6 +111,7 @@ bool is_shard_pattern(const std::string& path) {
 
 ShardNames shards_named(const std::string& pattern) {
   ShardNames found;
+  std::map<std::string, ShardNames> listed;  // folders, each once
   for (const std::string& path : expanded(pattern)) {
     std::error_code error;
     const size_t star = path.find('*');
@@ -126,7 +128,9 @@ ShardNames shards_named(const std::string& pattern) {
     if (slash != path.npos && star < slash)
       fail(ErrorKind::data, printable(pattern), ": a star may stand in a file's name alone");
     const std::string folder = slash == path.npos ? "." : path.substr(0, slash + 1);
-    const ShardNames all = shards_in(folder);
+    auto [place, fresh] = listed.try_emplace(folder);
+    if (fresh) place->second = shards_in(folder);
+    const ShardNames& all = place->second;
     const std::string wanted = path.substr(slash + 1);  // npos + 1 is 0
     const size_t before = found.paths.size();
     for (const std::string& shard : all.paths)
