@@ -90,10 +90,12 @@ class Run {
     if (keys_.data.empty()) keys_.data = training_.data;
     corruptions_ = stream_names(keys_.corruption);
     names_ = corruptions_;
-    if (keys_.in_turn) names_ = {keys_.corruption + " in turn"};
-    if (keys_.in_turn && corruptions_.size() == 1)
-      fail(ErrorKind::usage, "adapt: in turn there must be several corruptions, got ",
-           keys_.corruption);
+    if (keys_.in_turn) {
+      if (corruptions_.size() == 1)
+        fail(ErrorKind::usage, "adapt: in turn there must be several corruptions, got ",
+             keys_.corruption);
+      names_ = {keys_.corruption + " in turn"};
+    }
     corruption_ = {.seed = uint64_t(keys_.seed), .frost = nullptr};
     if (!keys_.frost.empty()) corruption_.frost = frost_textures(keys_.frost);
     open_pictures();

@@ -12,7 +12,7 @@
 #include "kernels/cpu_class.h"
 #include "kernels/parallel.h"
 #include "kernels/philox.h"
-#include "kernels/winograd.h"
+#include "tests/winograd_scope.h"
 
 using namespace autodidact;
 
@@ -152,7 +152,7 @@ std::vector<ConvSizes> cases() {
 }  // namespace
 
 TEST_CASE("convolution equals its definition in double within its rounding bound") {
-  set_winograd(false);  // tests/kernels/test_winograd.cpp has the other way
+  const WinogradScope off(false);  // tests/kernels/test_winograd.cpp has the other way
   for (CpuClass c : {CpuClass::plain, CpuClass::avx2, CpuClass::avx512, CpuClass::avx512_bf16}) {
     if (!cpu_has(c)) continue;
     set_cpu_class(c);
@@ -163,7 +163,6 @@ TEST_CASE("convolution equals its definition in double within its rounding bound
     }
   }
   set_cpu_class(best_cpu_class());
-  set_winograd(true);
 }
 
 TEST_CASE("the plain convolution is the textbook sum") {

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <type_traits>
 #include "kernels/conv.h"
-#include "kernels/winograd.h"
+#include "tests/winograd_scope.h"
 #include "tests/kernels/kernel_check.h"
 
 using namespace autodidact;
@@ -17,12 +17,6 @@ namespace {
 
 // Issue 5's bar. The points 0, 1, -1, 1/2, -2 measured 2.5 to 3.5 at the sizes below.
 constexpr double kErrorFactor = 5;
-
-struct Winograd {  // on or off for a scope
-  bool before = winograd();
-  explicit Winograd(bool on) { set_winograd(on); }
-  ~Winograd() { set_winograd(before); }
-};
 
 constexpr ConvSizes sizes(int n, int h, int w, int c_in, int c_out) {
   return {n, h, w, c_in, c_out, 3, 3, 1, 1, 1};
@@ -76,7 +70,7 @@ std::vector<CpuClass> simd_classes() {
 // is dw's yardstick where they come as bf16, too: a direct sum of those hardly rounds, since their
 // products are exact.
 std::vector<double> direct_errors(const Inputs& in) {
-  const Winograd off(false);
+  const WinogradScope off(false);
   Buffers<double> exact(false);
   Buffers<float> direct(false);
   run_passes(exact, in);
@@ -102,10 +96,10 @@ void check_passes(const Inputs& in) {
     const std::vector<double> yardstick = direct_errors(in);
     Buffers<T> direct(kNarrow), ours(kNarrow);
     {
-      const Winograd off(false);
+      const WinogradScope off(false);
       run_passes(direct, in);
     }
-    const Winograd on(true);
+    const WinogradScope on(true);
     REQUIRE(winograd_pays(in.s));
     run_passes(ours, in);
     for (size_t k = 0; k < 4; ++k) {
@@ -151,7 +145,7 @@ TEST_CASE("winograd: which sizes are taken") {
   CpuState restore;
   for (CpuClass c : simd_classes()) {
     set_cpu_class(c);
-    const Winograd on(true);
+    const WinogradScope on(true);
     CHECK(winograd_pays(sizes(8, 16, 16, 64, 64)));
     CHECK(winograd_pays(sizes(8, 4, 4, 12, 12)));
     CHECK_FALSE(winograd_pays(sizes(8, 16, 16, 3, 64)));
@@ -163,7 +157,7 @@ TEST_CASE("winograd: which sizes are taken") {
     CHECK_FALSE(winograd_pays({8, 16, 16, 64, 64, 3, 3, 1, 2, 2}));
     CHECK_FALSE(winograd_pays({8, 16, 16, 64, 64, 1, 1, 1, 0, 1}));
     CHECK_FALSE(winograd_pays({8, 16, 16, 64, 64, 3, 1, 1, 1, 1}));
-    const Winograd off(false);
+    const WinogradScope off(false);
     CHECK_FALSE(winograd_pays(sizes(8, 16, 16, 64, 64)));
   }
   set_cpu_class(CpuClass::plain);

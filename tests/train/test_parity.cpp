@@ -7,9 +7,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include "engine/optimizer.h"
-#include "kernels/winograd.h"
 #include "models/encoder.h"
 #include "tests/train/parity_numbers.h"
+#include "tests/winograd_scope.h"
 
 using namespace autodidact;
 namespace fs = std::filesystem;
@@ -35,11 +35,6 @@ struct Case {
     double worst = difference(name, ours).first;
     CHECK_MESSAGE(worst <= bound, name << " differs by " << worst);
   }
-};
-
-struct Direct {  // no Winograd, for a scope
-  Direct() { set_winograd(false); }
-  ~Direct() { set_winograd(true); }
 };
 
 std::vector<Case> cases() {
@@ -92,7 +87,7 @@ TEST_CASE("parity: logits, gradients and running statistics are PyTorch's") {
     // Gradients by direct sums: the images keep every ReLU's input 8e-6 away from zero in PyTorch,
     // and Winograd's forward pass rounds by more than that in a wide network. One ReLU on the
     // other side is another gradient. Its passes are held to f64 in test_winograd.cpp.
-    const Direct direct;
+    const WinogradScope direct(false);
     Tensor logits = n.model(n.images);
     c.check_absolute("training.logits", logits, 1e-4);
     backward(cross_entropy(logits, n.labels));

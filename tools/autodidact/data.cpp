@@ -148,8 +148,7 @@ void add_data(CLI::App& app, Common& common) {
   auto* data = app.add_subcommand("data", "what the program sees in a data source");
   const std::string source =
       "\nSRC is world, cifar10:DIR, shards:DIR, shards:PATTERN, a folder of images or "
-      "x.npy[,y.npy]; "
-      ":train, :val, :test choose a split.";
+      "x.npy[,y.npy]; :train, :val, :test choose a split.";
   data->footer(
       "Examples:\n  autodidact data info photos/\n  autodidact data check photos/ --cap 0.05\n"
       "  autodidact data show world:test --out test.png\n"
