@@ -84,7 +84,9 @@ Tensor read_tensor(Source& source, const SafetensorsEntry& e) {
   return t;
 }
 
-TensorFile read_from(Source& source) {
+// What stands before the tensors; then each(name, entry) for every one, in the file's order.
+template <class Each>
+TensorFile read_in_order(Source& source, const Each& each) {
   if (source.size() < kLengthBytes + 2)
     fail(ErrorKind::checkpoint, source.name(), ": too short for a safetensors file (",
          source.size(), " bytes)");
@@ -113,9 +115,18 @@ TensorFile read_from(Source& source) {
   std::vector<std::pair<uint64_t, const std::string*>> order;
   for (auto& [name, e] : header.tensors) order.emplace_back(e.end, &name);
   std::sort(order.begin(), order.end(), [](auto& a, auto& b) { return a.first < b.first; });
-  for (auto& [end, name] : order)
-    file.tensors[*name] = read_tensor(source, header.tensors.at(*name));
+  for (auto& [end, name] : order) each(*name, header.tensors.at(*name));
   file.metadata = std::move(header.metadata);
+  return file;
+}
+
+TensorFile read_from(Source& source) {
+  std::map<std::string, Tensor> tensors;
+  TensorFile file =
+      read_in_order(source, [&](const std::string& name, const SafetensorsEntry& entry) {
+        tensors[name] = read_tensor(source, entry);
+      });
+  file.tensors = std::move(tensors);
   return file;
 }
 
@@ -218,6 +229,22 @@ void write_safetensors(const std::string& path, const TensorFile& file,
   out.write(text);
   for (auto [name, t] : order) out.write(t->data(), t->bytes());
   out.commit(verify);
+}
+
+TensorFile scan_safetensors(
+    const std::string& path,
+    const std::function<void(const std::string& tensor, std::string_view piece)>& take) {
+  Source source(path);
+  std::string piece(size_t(1) << 20, '\0');
+  return read_in_order(source, [&](const std::string& name, const SafetensorsEntry& entry) {
+    uint64_t left = entry.end - entry.begin;
+    do {
+      const size_t n = size_t(std::min<uint64_t>(left, piece.size()));
+      source.take(piece.data(), n);
+      take(name, std::string_view(piece).substr(0, n));
+      left -= n;
+    } while (left > 0);
+  });
 }
 
 std::vector<StoredTensor> stored_tensors(const std::vector<NamedTensor>& model,

@@ -20,6 +20,11 @@ struct TensorFile {
 // signal. ErrorKind::checkpoint for anything unsound, ::data for a file that cannot be opened.
 TensorFile read_safetensors(const std::string& path);
 TensorFile parse_safetensors(std::string_view bytes, const std::string& name);
+// The same checks with no tensor in memory: their bytes as stored pass by in pieces, tensor after
+// tensor, at least one piece (perhaps empty) of each. The file returned has no tensors.
+TensorFile scan_safetensors(
+    const std::string& path,
+    const std::function<void(const std::string& tensor, std::string_view piece)>& take);
 
 // Writes durably (engine/durable_file.h), "format": "pt" added; tensors lie by alignment, then by
 // name. seal(header) may fill in values of the header's text, not its length; verify(path) reads

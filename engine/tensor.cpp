@@ -61,12 +61,25 @@ std::ostream& operator<<(std::ostream& out, const Shape& s) {
 
 Buffer::Buffer(size_t n, Device d, const char* op)
     : data(arena_of(d)->allocate(n, op)), bytes(n), device(d), arena(arena_of(d)) {}
-Buffer::~Buffer() { arena->release(data); }
+Buffer::Buffer(size_t n, const std::string& folder)
+    : bytes(n), file(std::make_unique<ScratchFile>(folder, n)) {
+  data = file->data();
+}
+Buffer::~Buffer() {
+  if (arena) arena->release(data);
+}
 
 Tensor empty(const Shape& shape, Dtype dtype, Device device, const char* op) {
   Tensor t;
   t.shape = shape, t.dtype = dtype;
   t.buffer = std::make_shared<Buffer>(t.bytes(), device, op);
+  return t;
+}
+
+Tensor empty_on_disk(const Shape& shape, Dtype dtype, const std::string& folder) {
+  Tensor t;
+  t.shape = shape, t.dtype = dtype;
+  t.buffer = std::make_shared<Buffer>(t.bytes(), folder);
   return t;
 }
 

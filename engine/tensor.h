@@ -9,6 +9,7 @@
 #include <ostream>
 #include "engine/check.h"
 #include "engine/memory.h"
+#include "engine/scratch_file.h"
 #include "kernels/types.h"
 
 namespace autodidact {
@@ -75,15 +76,17 @@ class Shape {
 };
 std::ostream& operator<<(std::ostream& out, const Shape& s);  // [4, 32, 32, 3]
 
-// Memory from the arena. Every in-place writer (optimizer, EMA, queue) raises the version: backward
-// refuses to compute with saved memory whose version has moved.
+// Memory from the arena, or a scratch file's. Every in-place writer (optimizer, EMA, queue) raises
+// the version: backward refuses to compute with saved memory whose version has moved.
 struct Buffer {
   void* data = nullptr;
   size_t bytes = 0;
   Device device = Device::cpu;
   uint64_t version = 0;
-  std::shared_ptr<Arena> arena;
+  std::shared_ptr<Arena> arena;       // null: the memory is
+  std::unique_ptr<ScratchFile> file;  // this one's, and the CPU's
   Buffer(size_t bytes, Device device, const char* op);
+  Buffer(size_t bytes, const std::string& folder);
   ~Buffer();
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
@@ -123,6 +126,8 @@ T* ptr(const Tensor& t) {
 // Contents undefined. `op` is named where memory runs out.
 Tensor empty(const Shape& shape, Dtype dtype = Dtype::f32, Device device = Device::cpu,
              const char* op = __builtin_FUNCTION());
+// The same in a scratch file in this folder.
+Tensor empty_on_disk(const Shape& shape, Dtype dtype, const std::string& folder);
 inline Tensor empty_like(const Tensor& t, const char* op = __builtin_FUNCTION()) {
   return empty(t.shape, t.dtype, t.device(), op);
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <exception>
 #include <filesystem>
+#include <memory>
 #include "engine/durable_file.h"
 #include "kernels/parallel.h"
 
@@ -19,6 +20,12 @@ const std::string kFormatKey = kPrefix + "format";
 const std::string kFormat =
     "1";  // of our metadata; readers accept all files of their major version
 const std::string kUnsealed(16, '0');
+
+std::string hexadecimal(uint64_t n) {
+  std::string text(16, '0');
+  for (size_t i = 16; i-- > 0; n >>= 4) text[i] = "0123456789abcdef"[n & 15];
+  return text;
+}
 
 // The header is hashed as if its own hash were zeros. A quotation mark inside of a JSON string is
 // escaped, so the pattern can only be the key.
@@ -37,19 +44,32 @@ bool is_ours(const TensorFile& file) {
                      [](auto& entry) { return entry.first.rfind(kPrefix, 0) == 0; });
 }
 
-void verify(const TensorFile& file, const std::string& name) {
+using Checksums = std::map<std::string, std::string>;  // of tensors, by name
+
+Checksums checksums_of(const TensorFile& file) {
+  std::vector<std::pair<std::string, Tensor>> all(file.tensors.begin(), file.tensors.end());
+  std::vector<std::string> sums(all.size());
+  parallel_for(int64_t(all.size()), 1, [&](int64_t i, int64_t) {
+    const Tensor& t = all[size_t(i)].second;
+    sums[size_t(i)] = xxh3(t.data(), t.bytes());
+  });
+  Checksums of;
+  for (size_t i = 0; i < all.size(); ++i) of.emplace(all[i].first, sums[i]);
+  return of;
+}
+
+// Of the file's header, and of what was read of its tensors.
+void verify(const TensorFile& file, const Checksums& of, const std::string& name) {
   std::string header = file.header;
   size_t at = 0;
   std::string hash = header_hash(header, &at, name);
   if (file.header.compare(at, hash.size(), hash) != 0)
     fail(ErrorKind::checkpoint, name, ": is damaged: the header does not have its checksum");
-  const std::vector<std::pair<std::string, Tensor>> all(file.tensors.begin(), file.tensors.end());
-  parallel_for(int64_t(all.size()), 1, [&](int64_t i, int64_t) {
-    auto& [tensor, t] = all[size_t(i)];
-    auto sum = file.metadata.find(kTensorKey + tensor);
-    if (sum == file.metadata.end() || sum->second != xxh3(t.data(), t.bytes()))
+  for (const auto& [tensor, sum] : of) {
+    auto stored = file.metadata.find(kTensorKey + tensor);
+    if (stored == file.metadata.end() || stored->second != sum)
       fail(ErrorKind::checkpoint, name, ": is damaged: ", tensor, " does not have its checksum");
-  });
+  }
   auto format = file.metadata.find(kFormatKey);
   if (format == file.metadata.end() || format->second != kFormat)
     fail(ErrorKind::checkpoint, name, ": is of a format that this version does not read");
@@ -108,12 +128,7 @@ std::string pointed_to(const fs::path& pointer) {
 
 }  // namespace
 
-std::string xxh3(const void* data, size_t bytes) {
-  uint64_t h = XXH3_64bits(data, bytes);
-  std::string text(16, '0');
-  for (size_t i = 16; i-- > 0; h >>= 4) text[i] = "0123456789abcdef"[h & 15];
-  return text;
-}
+std::string xxh3(const void* data, size_t bytes) { return hexadecimal(XXH3_64bits(data, bytes)); }
 
 void store_optimizer(TensorFile& file, const Parameters& parameters, Optimizer& optimizer) {
   for (auto& [name, t, role] : optimizer.state()) {
@@ -138,6 +153,27 @@ void load_optimizer(const TensorFile& file, const Parameters& parameters, Optimi
   load_strict(all, file, {"optimizer.", {}, {}}, file_name);
 }
 
+void verify_checkpoint(const std::string& path) {
+  std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(),
+                                                                        XXH3_freeState);
+  Checksums of;
+  std::string current;
+  auto finish = [&] {
+    if (!current.empty()) of[current] = hexadecimal(XXH3_64bits_digest(state.get()));
+  };
+  const TensorFile file =
+      scan_safetensors(path, [&](const std::string& tensor, std::string_view piece) {
+        if (tensor != current) {
+          finish();
+          current = tensor;
+          XXH3_64bits_reset(state.get());
+        }
+        XXH3_64bits_update(state.get(), piece.data(), piece.size());
+      });
+  finish();
+  verify(file, of, path);
+}
+
 void write_checkpoint(const std::string& path, const Checkpoint& c) {
   check_finite(c.file, path);
   TensorFile file = c.file;
@@ -147,19 +183,19 @@ void write_checkpoint(const std::string& path, const Checkpoint& c) {
   file.metadata[kPrefix + "batch"] = std::to_string(c.batch);
   file.metadata[kPrefix + "metrics_lines"] = std::to_string(c.metrics_lines);
   file.metadata[kFormatKey] = kFormat;
-  for (auto& [name, t] : file.tensors) file.metadata[kTensorKey + name] = xxh3(t.data(), t.bytes());
+  for (auto& [name, sum] : checksums_of(file)) file.metadata[kTensorKey + name] = sum;
   file.metadata[kHeaderKey] = kUnsealed;
   auto seal = [&](std::string& header) {
     size_t at = 0;
     std::string hash = header_hash(header, &at, path);
     header.replace(at, hash.size(), hash);
   };
-  write_safetensors(path, file, seal, [](const std::string& written) { read_checkpoint(written); });
+  write_safetensors(path, file, seal, verify_checkpoint);
 }
 
 TensorFile read_weights(const std::string& path) {
   TensorFile file = read_safetensors(path);
-  if (is_ours(file)) verify(file, path);
+  if (is_ours(file)) verify(file, checksums_of(file), path);
   return file;
 }
 

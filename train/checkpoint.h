@@ -36,6 +36,8 @@ void load_optimizer(const TensorFile& file, const Parameters& parameters, Optimi
 // ErrorKind::numerical: a tensor holds a value that is not finite; ::failure: the disk. Either way
 // what was there stays.
 void write_checkpoint(const std::string& path, const Checkpoint& checkpoint);
+// Length, header and checksums, with nothing of it in memory; errors as read_checkpoint's.
+void verify_checkpoint(const std::string& path);
 // Verifies length, header and checksums first. ErrorKind::checkpoint names the damaged tensor.
 Checkpoint read_checkpoint(const std::string& path);
 // Any safetensors file, for its weights: one of ours is verified as read_checkpoint does.

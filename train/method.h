@@ -28,6 +28,7 @@ struct DataFacts {
   DatasetPtr train = {};             // the training split; null where a checkpoint is judged
   double bad_cap = 0.01;             // damaged pictures that may be left out of what judges
   bool draws = true;                 // initial values; false: they are loaded or copied next
+  std::string folder = {};           // a run's, for working memory on a disk; empty: no run
 
   Rng rng(Stream stream) const { return draws ? Rng(seed, stream) : Rng::none(); }
 };

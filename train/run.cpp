@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -115,9 +116,10 @@ struct Assembly {
   std::unique_ptr<Loader> loader;
   std::string method_name;
 
-  // last: the weights will be this checkpoint's, and `init` need not be there any more.
-  explicit Assembly(const RunRequest& request, const Checkpoint* last = nullptr,
-                    const std::function<void(const BadFile&)>& found = {})
+  // folder: for working memory on a disk. last: the weights will be this checkpoint's, and `init`
+  // need not be there any more.
+  Assembly(const RunRequest& request, const std::string& folder, const Checkpoint* last = nullptr,
+           const std::function<void(const BadFile&)>& found = {})
       : recipe(request.recipe), method_name(request.method) {
     check_method_name(method_name);  // before the data is opened
     std::string taken;
@@ -138,8 +140,13 @@ struct Assembly {
     if (!taken.empty() && !last)
       data.notes = "taken from " + file + ": " + taken + "\n" + data.notes;
     method = make_method(request.method, recipe,
-                         {data.side, data.train->classes(), uint64_t(keys.seed), data.train->size(),
-                          data.train, keys.bad_cap},
+                         {.side = data.side,
+                          .classes = data.train->classes(),
+                          .seed = uint64_t(keys.seed),
+                          .samples = data.train->size(),
+                          .train = data.train,
+                          .bad_cap = keys.bad_cap,
+                          .folder = folder},
                          dtype_of_name(keys.dtype));
     recipe.check_all_known();
     if (method->uses_labels()) {
@@ -289,7 +296,7 @@ RunResult train_run(const RunRequest& request, Progress& progress) {
            "; resume it with `train ", was, "`");
   std::optional<BadFileList> bad;  // there before the first batch is taken
   auto found = [&](const BadFile& b) { bad->add(b); };
-  Assembly a(request, last ? &*last : nullptr, found);
+  Assembly a(request, request.out, last ? &*last : nullptr, found);
   if (last) last->facts["recipe"] = a.recipe.completed(fact(*last, "recipe", request.out));
   a.method->begin({a.parameters, *a.optimizer, a.loop.batch_size,
                    [&](const std::string& message) { progress.say(message); }});
@@ -331,7 +338,7 @@ RunResult train_run(const RunRequest& request, Progress& progress) {
 }
 
 DryRun dry_run(const RunRequest& request) {
-  Assembly a(request);
+  Assembly a(request, std::filesystem::temp_directory_path().string());
   DryRun d;
   d.refusal = RunDirectory::refusal(request.out, request.existing);
   auto described = [](const Dataset& data, const char* what) {

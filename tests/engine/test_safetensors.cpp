@@ -87,6 +87,22 @@ TEST_CASE("safetensors: every element type survives a file, and two writes are t
   CHECK(back.metadata.at("format") == "pt");
   CHECK(back.header.size() % 8 == 0);
   CHECK(back.header == read_text(folder / "a").substr(0, back.header.size()));
+
+  file.tensors["of several pieces"] = full({3, 200000}, 0.5);
+  write_safetensors(folder / "a", file);
+  std::map<std::string, std::string> bytes;
+  std::string last;
+  const TensorFile passed =
+      scan_safetensors(folder / "a", [&](const std::string& tensor, std::string_view piece) {
+        CHECK((tensor == last || !bytes.count(tensor)));  // tensor after tensor
+        bytes[last = tensor] += piece;
+      });
+  CHECK(passed.tensors.empty());
+  CHECK(passed.header == read_safetensors(folder / "a").header);
+  REQUIRE(bytes.size() == file.tensors.size());
+  for (auto& entry : file.tensors)
+    CHECK(bytes.at(entry.first) ==
+          std::string(static_cast<const char*>(entry.second.data()), entry.second.bytes()));
 }
 
 TEST_CASE("safetensors: F16 is widened exactly and BOOL is read as 0 or 1") {

@@ -13,7 +13,7 @@ echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long)
 "$clang" -fsanitize=fuzzer "$out/probe.cpp" -o "$out/probe" 2>/dev/null || { echo "SKIPPED: fuzz: clang has no libFuzzer" >&2; exit 77; }
 
 sources=()
-for s in arena autograd durable_file memory module safetensors safetensors_header tensor; do sources+=("engine/$s.cpp"); done
+for s in arena autograd durable_file memory module scratch_file safetensors safetensors_header tensor; do sources+=("engine/$s.cpp"); done
 for s in cpu_class elementwise reduction parallel; do sources+=("kernels/$s.cpp"); done
 for s in bytes names exif orientation resize jpeg png pnm stb image_file npy tar; do sources+=("train/data/$s.cpp"); done
 objects=()

@@ -11,7 +11,7 @@ same_end() {   # same_end RUN REFERENCE
 tiny=(--set model=resnet18 --set width=4 --set imagenet_stem=true --set dim=16 --set batch_size=32 --set log_every=1)
 short=(--data "$work/x.npy,$work/y.npy" "${tiny[@]}" --set epochs=3 --set checkpoint_every=4)
 declare -A own=([simclr]="--set head=mlp --set optimizer=lars --set grey=0.5 --set blur=0.5 --set solarize=0.2"
-                [npid]="--set proximal=1"
+                [npid]="--set proximal=1 --set bank=disk"
                 [nce]="--set negatives=20"
                 [moco]="--set queue_size=80 --set key_momentum=0.9 --set batch_norm_splits=4")   # 80: not of whole batches
 

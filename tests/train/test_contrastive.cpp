@@ -9,6 +9,7 @@
 #include "tests/train/image_corpus.h"
 
 using namespace autodidact;
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -34,7 +35,13 @@ struct Run {
   Run(const std::string& name, const std::vector<std::string>& sets) {
     for (auto& s : {"model=resnet18", "width=4", "dim=8", "seed=3"}) recipe.set(s);
     for (auto& s : sets) recipe.set(s);
-    method = make_method(name, recipe, {kSide, {}, 3, 100}, Dtype::f32);
+    method = make_method(name, recipe,
+                         {.side = kSide,
+                          .classes = {},
+                          .seed = 3,
+                          .samples = 100,
+                          .folder = fs::temp_directory_path()},
+                         Dtype::f32);
     parameters = Parameters(*method);
     optimizer = std::make_unique<Optimizer>(parameters, OptimizerOptions{.momentum = 0.5f});
     method->begin({parameters, *optimizer, kBatch,
@@ -204,6 +211,21 @@ TEST_CASE("npid: prototypes of the batch move half of the way, the others stay")
     for (int d = 0; d < 8; ++d)
       CHECK(double(now[d]) == doctest::Approx(expected[d] / std::sqrt(length)).epsilon(1e-5));
     of_batch += moves;
+  }
+}
+
+TEST_CASE("npid: a bank on disk is the bank in memory, and none of the arena's") {
+  for (const char* negatives : {"negatives=0", "negatives=20"}) {
+    const size_t before = cpu_memory()->in_use();
+    Run memory("npid", {negatives, "bank=memory"});
+    const size_t with_bank = cpu_memory()->in_use() - before;
+    Run disk("npid", {negatives, "bank=disk"});
+    CHECK(cpu_memory()->in_use() - before - with_bank <= with_bank - 100 * 8 * sizeof(float));
+    for (int step = 0; step < 3; ++step) {
+      memory.step(random_batch(step)), disk.step(random_batch(step));
+      CHECK(numbers(memory.tensor("method.bank")) == numbers(disk.tensor("method.bank")));
+    }
+    CHECK(numbers(memory.parameters.value) == numbers(disk.parameters.value));
   }
 }
 

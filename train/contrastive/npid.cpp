@@ -13,12 +13,17 @@ struct NpidKeys {
   ContrastiveKeys contrastive;
   double bank_momentum = 0.5, proximal = 0;
   int64_t negatives = 0;
+  std::string bank = "memory";
   void visit(Keys& k) {
     contrastive.visit(k);
     k("bank_momentum", bank_momentum, "of a picture's prototype: m old + (1 - m) new, length 1",
       0.0, 1.0);
     k("negatives", negatives, "drawn from the bank for each picture (section 3.2); 0: all of it", 0,
       100000000);
+    k("bank", bank,
+      "where it is: in memory, or in a nameless file in the run's folder, for banks larger than "
+      "memory should hold (a training run's alone; not for a GPU)",
+      {"memory", "disk"});
     k("proximal", proximal, "weight of |new - old|^2 in the loss (section 3.3)", 0.0, 1000.0);
   }
 };
@@ -28,10 +33,22 @@ class Npid : public Contrastive {
   Npid(const NpidKeys& keys, const DataFacts& data, Dtype dtype)
       : Contrastive(keys.contrastive, data, dtype), npid_(keys), log_mean_(full({1}, kUnknown)) {
     if (data.samples == 0) return;  // the data is not known: a checkpoint is looked at
-    bank_ = empty({int(data.samples), model_.dim()});
+    const Shape shape = {int(data.samples), model_.dim()};
+    bank_ = on_disk() ? empty_on_disk(shape, Dtype::f32, data.folder) : empty(shape);
     Rng rng = data.rng(Stream::keys);
     fill_normal(bank_, 0, 1, rng);
-    if (data.draws) bank_ = l2_normalize(bank_);
+    if (!data.draws) return;
+    constexpr int kRows = 4096;  // at a time: it may be larger than memory
+    for (int begin = 0; begin < shape[0]; begin += kRows) {
+      Tensor rows = view_rows(bank_, begin, std::min(begin + kRows, shape[0]));
+      copy(rows, l2_normalize(rows));
+    }
+  }
+
+  void begin(const RunParts& parts) override {
+    if (on_disk() && device() != Device::cpu)
+      fail(ErrorKind::usage, "npid: bank = 'disk' is for the CPU: a GPU's kernels read its memory");
+    Contrastive::begin(parts);
   }
 
   Tensor loss(const Batch& batch, Metrics& metrics) override {
@@ -63,6 +80,9 @@ class Npid : public Contrastive {
 
  private:
   static constexpr double kUnknown = -1e30;
+
+  // Judging has no folder, and no training data of this size either.
+  bool on_disk() const { return npid_.bank == "disk" && !data_.folder.empty(); }
 
   // Z, the softmax's normaliser, is taken from the first batch and kept (section 3.2).
   Tensor noise_loss(const Batch& batch, const Tensor& v, const Tensor& positives, Tensor& rank) {
