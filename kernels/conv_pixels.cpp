@@ -208,7 +208,7 @@ void sum_pixels(const PixelSums<T>& p, const PixelGrid& grid, const PixelBlocks&
         for (int i = begin; i < end; ++i) t.a[i - begin] = a[i], t.c[i - begin] = y[i] + j;
         t.partial = partial.data() + int64_t(pixels) * (j - j0) + int64_t(begin) * vectors * kLanes;
         if (j + kMaxPanel < j1)  // the next panel comes from L3 or memory
-          prefetch_share(t.b + panel_elements, 0, 1, panel_elements * 4, tile, tiles.count);
+          prefetch_share(t.b + panel_elements, panel_elements * 4, tile, tiles.count);
         multiply_rows(end - begin, vectors, t);
       }
     }

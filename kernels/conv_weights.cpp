@@ -140,8 +140,8 @@ void weights_task(float* share, const ConvBackwardWeights<T>& p, const WeightBlo
             const int vectors = panel_vectors(columns - j);
             for (int t = 0; t < tiles.count; ++t) {
               const int begin = tiles.begin(t), height = tiles.begin(t + 1) - begin;
-              prefetch_share(target + height * vectors * kLanes, 0, 1,
-                             height * vectors * kLanes * 4, 0, 1);
+              prefetch_share(target + height * vectors * kLanes, height * vectors * kLanes * 4, 0,
+                             1);
               multiply_outer(height, vectors, target, dy.data() + int64_t(begin) * pixels, height,
                              x + j, offsets.data(), pixels, unit == first_unit);
               target += height * vectors * kLanes;

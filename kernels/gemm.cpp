@@ -1,10 +1,10 @@
 // GEMM: C is cut into blocks of rows and columns, one chunk of work each; a block packs its columns
-// of B, kBlockK at a time (a panel streams from L2, where the block lies), and reads A where it
-// lies (packed to widen, to transpose, to fill up a last pair, and where its rows would all fall on
-// the same cache sets).
-// What is copied is used once for each row or column of the block: blocks are as large as L2
-// allows, and as small as it takes to have chunks for all threads. A product with few blocks and a
-// long k is split along k too, the parts added in order.
+// of B, kBlockK at a time, and reads A where it lies (packed to widen, to transpose and to fill up
+// a last pair). A tile of rows passes under all the panels that are packed: A is read from memory
+// once, the next tile's rows fetched meanwhile, and the panels stream from L2. What is copied is
+// used once for each row or column of the block: blocks are as large as L2 allows, and as small as
+// it takes to have chunks for all threads. A product with few blocks and a long k is split along k
+// too, the parts added in order.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/gemm.cpp"
 #include <hwy/foreach_target.h>
@@ -17,9 +17,8 @@
 #define AUTODIDACT_KERNELS_GEMM_ONCE
 namespace autodidact {
 namespace {
-constexpr int kBlockK = 256;         // elements
-constexpr int kAliasedPitch = 4096;  // bytes, the reach of the sets of L1
-constexpr int kPackRows = 8;         // of B at a time, so that its rows are read to their end
+constexpr int kBlockK = 256;  // elements
+constexpr int kPackRows = 8;  // of B at a time, so that its rows are read to their end
 // Aim at this many chunks: of k, each of at least kSplitK; of rows, each of at least kLeastRows.
 constexpr int kChunksWanted = 16, kSplitK = 512, kLeastRows = 64;
 
@@ -53,16 +52,40 @@ namespace autodidact::HWY_NAMESPACE {
 // there is AVX-512, 512 KiB elsewhere.
 inline constexpr int kMostRows = kLanes == 16 ? 512 : 192, kMostColumns = kLanes == 16 ? 512 : 256;
 
+// A tile of rows passes under so many panels before the next: with AVX-512 one fills L1 already,
+// elsewhere it stays there.
+inline constexpr int kPanelsAtOnce = kLanes == 16 ? kMostColumns / kMaxPanel : 1;
+
+// What comes next is fetched where that was measured, and under whole panels: a narrow one has too
+// few products for each line.
+constexpr bool fetches(int vectors) { return kLanes == 16 && vectors == kMaxVectors; }
+
+// Columns [first, columns) of k rows of B, as panels from `block` on.
+template <class Element, class T>
+void pack_columns(Element* block, const T* b, int64_t pitch, bool transposed, int first,
+                  int columns, int k) {
+  const int64_t depth = elements<Element>(k);
+  const int step = transposed ? k : kPackRows;
+  for (int i = 0; i < k; i += step)
+    for (int j = first; j < columns; j += kMaxPanel) {
+      const int vectors = panel_vectors(columns - j);
+      pack_panel(block + depth * j + int64_t(i / kNumbers<Element>) * vectors * kLanes,
+                 b + (transposed ? j * pitch + i : i * pitch + j), pitch, transposed,
+                 std::min(step, k - i), std::min(vectors * kLanes, columns - j), vectors);
+    }
+}
+
 // One block of C: rows [m0, m1), columns [n0, n1), over k in [k0, k1). Pointers in g are those of
 // the batch element.
 template <class Element, class T, class Out>
 void gemm_block(const Gemm<T, Out>& g, int m0, int m1, int n0, int n1, int k0, int k1) {
   constexpr int kIn = kNumbers<Element>, kMostK = kBlockK * kIn;
   const int rows = m1 - m0, columns = n1 - n0, packed = padded_columns(columns);
-  const bool aliased =
-      g.lda * int64_t(sizeof(T)) % kAliasedPitch == 0 && rows > kMaxRows && columns > kMaxPanel;
   const bool whole_elements = sizeof(T) * kIn == sizeof(Element) && (k1 - k0) % kIn == 0;
-  const bool staged = g.transpose_a || !whole_elements || aliased;
+  const bool staged = g.transpose_a || !whole_elements;
+  // Columns before this one are packed by the first tile that multiplies them.
+  const int first_packed =
+      std::is_same_v<T, float> && !g.transpose_b ? columns / kMaxPanel * kMaxPanel : 0;
   const int blocks = std::max(1, ceil_div(k1 - k0, kMostK));
   const int block_depth = elements<Element>(std::min(kMostK, k1 - k0));
   const int a_pitch = (block_depth + 7) / 8 * 8;
@@ -71,39 +94,51 @@ void gemm_block(const Gemm<T, Out>& g, int m0, int m1, int n0, int n1, int k0, i
   Scratch<float> partial(blocks > 1 ? int64_t(rows) * packed : 0);
 
   for (int block = 0; block < blocks; ++block) {
-    const int begin = k0 + block * kMostK, k = std::min(kMostK, k1 - begin);
-    const int depth = elements<Element>(k), step = g.transpose_b ? k : kPackRows;
-    for (int i = 0; i < k; i += step)
-      for (int j = 0; j < columns; j += kMaxPanel) {
-        const int64_t row = begin + i, column = n0 + j;
-        const int vectors = panel_vectors(columns - j);
-        pack_panel(b_block.data() + int64_t(depth) * j + int64_t(i / kIn) * vectors * kLanes,
-                   g.b + (g.transpose_b ? column * g.ldb + row : row * g.ldb + column), g.ldb,
-                   g.transpose_b, std::min(step, k - i), std::min(vectors * kLanes, columns - j),
-                   vectors);
-      }
+    const int begin = k0 + block * kMostK, k = std::min(kMostK, k1 - begin), end = begin + k;
+    const int depth = elements<Element>(k);
+    const T* b = g.b + (g.transpose_b ? n0 * g.ldb + begin : begin * g.ldb + n0);
+    pack_columns(b_block.data(), b, g.ldb, g.transpose_b, first_packed, columns, k);
     const T* a = g.a + (g.transpose_a ? begin * g.lda + m0 : m0 * g.lda + begin);
     if (staged) pack_rows(a_block.data(), a_pitch, a, g.lda, g.transpose_a, rows, k);
+    auto bytes = [](int64_t count) { return count * int64_t(sizeof(T)); };
+    Ahead next_block;
+    if (const int next_k = std::min(kMostK, k1 - end); g.transpose_b)
+      next_block.then(b + k, bytes(g.ldb), bytes(next_k), columns);
+    else next_block.then(b + k * g.ldb, bytes(g.ldb), bytes(columns), next_k);
+
     const Segment whole{0, depth};
-    for (int j = 0; j < columns; j += kMaxPanel) {
-      const int vectors = panel_vectors(columns - j);
-      RowsTile<Out, Element> t;
-      t.b = b_block.data() + int64_t(depth) * j;
-      t.segments = &whole, t.segment_count = 1;
-      t.bias = g.bias ? g.bias + n0 + j : nullptr;
-      t.columns = std::min(vectors * kLanes, columns - j);
-      t.first = block == 0, t.last = block + 1 == blocks;
-      t.relu = g.relu, t.beta = g.beta, t.alpha = g.alpha;
+    for (int j0 = 0, j1; j0 < columns; j0 = j1) {
+      j1 = std::min(j0 + kPanelsAtOnce * kMaxPanel, columns);
+      if (columns - j0 > kMaxPanel) j1 = std::min(j1, columns / kMaxPanel * kMaxPanel);
+      const int vectors = panel_vectors(j1 - j0);  // of each panel of these
       const RowTiles tiles(rows, vectors);
       for (int tile = 0; tile < tiles.count; ++tile) {
         const int i0 = tiles.begin(tile), i1 = tiles.begin(tile + 1);
-        for (int i = i0; i < i1; ++i) {
+        Ahead next_rows;
+        if (!staged && j0 == 0)
+          next_rows.then(a + i1 * g.lda, bytes(g.lda), bytes(k), std::min(rows, 2 * i1 - i0) - i1);
+        RowsTile<Out, Element> t;
+        t.segments = &whole, t.segment_count = 1;
+        t.first = block == 0, t.last = block + 1 == blocks;
+        t.relu = g.relu, t.beta = g.beta, t.alpha = g.alpha;
+        for (int i = i0; i < i1; ++i)
           t.a[i - i0] = staged ? a_block.data() + int64_t(i) * a_pitch
                                : reinterpret_cast<const Element*>(a + i * g.lda);
-          t.c[i - i0] = g.c + (m0 + i) * g.ldc + n0 + j;
+        for (int j = j0; j < j1; j += kMaxPanel) {
+          Element* panel = b_block.data() + int64_t(depth) * j;
+          t.b = panel;
+          t.bias = g.bias ? g.bias + n0 + j : nullptr;
+          t.columns = std::min(vectors * kLanes, columns - j);
+          for (int i = i0; i < i1; ++i) t.c[i - i0] = g.c + (m0 + i) * g.ldc + n0 + j;
+          t.partial = partial.data() + int64_t(rows) * j + int64_t(i0) * vectors * kLanes;
+          if (fetches(vectors)) t.ahead = next_rows.empty() ? &next_block : &next_rows;
+          Unpacked unpacked;
+          if constexpr (std::is_same_v<T, float>)
+            if (tile == 0 && j < first_packed)
+              unpacked = {b + j, g.ldb, panel}, t.unpacked = &unpacked;
+          multiply_rows(i1 - i0, vectors, t);
+          t.unpacked = nullptr;
         }
-        t.partial = partial.data() + int64_t(rows) * j + int64_t(i0) * vectors * kLanes;
-        multiply_rows(i1 - i0, vectors, t);
       }
     }
   }

@@ -129,7 +129,7 @@ void run_task(const InfoNceWork<T>& w, int tile, int run) {
       if (!follow) begin_block<false>(s.data(), count, vectors, state);
       logits(s.data(), w.panel(row), vectors, keys.data(), count, p.dim,
              [&](int i0, int i1) HWY_ATTR {
-               prefetch_share(next, 0, 1, next_bytes, share++, shares);
+               prefetch_share(next, next_bytes, share++, shares);
                if (!follow)
                  powers<false>(s.data() + i0 * vectors * kLanes, i1 - i0, vectors, state);
              });

@@ -16,9 +16,11 @@
 #endif
 
 #include <algorithm>
+#include <iterator>
 #include <type_traits>
 #include <hwy/cache_control.h>
 #include "kernels/simd-inl.h"
+#include "kernels/ahead.h"
 #include "kernels/cpu_class.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -81,6 +83,13 @@ struct Segment {
   int offset, length;  // in elements, from each row's pointer
 };
 
+// A panel of B where it lies, whole vectors in each row, and where it is to be packed.
+struct Unpacked {
+  const float* from;
+  int64_t pitch;
+  float* to;
+};
+
 // One tile's work. c and partial are written (partial when another block of k follows).
 template <class Out, class Element = float>
 struct RowsTile {
@@ -93,9 +102,23 @@ struct RowsTile {
   int segment_count, columns;
   bool first, last;  // block of k
   bool relu;
-  float beta;       // 0: c is not read
-  float alpha = 1;  // of the sum
+  float beta;                          // 0: c is not read
+  float alpha = 1;                     // of the sum
+  Ahead* ahead = nullptr;              // fetched along the first segment
+  const Unpacked* unpacked = nullptr;  // where b comes from, if this tile is to pack it
 };
+
+// One step of k.
+template <int R, int V, class Element>
+HWY_INLINE void multiply_step(Vec (&sum)[R][V], const Element* const (&a)[R], int64_t i,
+                              const Vec (&row)[V]) {
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+    Vec factor = in_every_lane(a[r][i]);
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) sum[r][v] = multiply_add<Element>(factor, row[v], sum[r][v]);
+  }
+}
 
 // Not unrolled: four steps a round measured 3 to 7 % slower on Zen 3.
 template <int R, int V, class Element>
@@ -106,14 +129,42 @@ HWY_INLINE const Element* multiply_segment(Vec (&sum)[R][V], const Element* cons
     Vec row[V];
 #pragma GCC unroll 8
     for (int v = 0; v < V; ++v) row[v] = element_row(b + v * kLanes);
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
-      Vec factor = in_every_lane(a[r][i]);
-#pragma GCC unroll 8
-      for (int v = 0; v < V; ++v) sum[r][v] = multiply_add<Element>(factor, row[v], sum[r][v]);
-    }
+    multiply_step(sum, a, i, row);
   }
   return b;
+}
+
+// The same with lines fetched on the way; returns how many steps it took.
+template <int R, int V, class Element>
+HWY_INLINE int multiply_and_fetch(Vec (&sum)[R][V], const Element* const (&a)[R], const Segment& s,
+                                  const Element* b, Ahead& ahead) {
+  constexpr int kSteps = 4;  // of k for a line: more at a time would wait for each other
+  const char* lines[64];
+  const int count = ahead.take(lines, std::min<int>(std::size(lines), s.length / kSteps));
+  for (int line = 0; line < count; ++line) {
+    __builtin_prefetch(lines[line]);
+    b = multiply_segment(sum, a, {s.offset + line * kSteps, kSteps}, b);
+  }
+  return count * kSteps;
+}
+
+// The same with the panel packed on the way, for the first tile that needs it.
+template <int R, int V>
+HWY_INLINE int multiply_and_pack(Vec (&sum)[R][V], const float* const (&a)[R], const Segment& s,
+                                 const Unpacked& b) {
+  const float* from = b.from;
+  float* to = b.to;
+  const int64_t end = s.offset + s.length;
+  for (int64_t i = s.offset; i < end; ++i, to += V * kLanes, from += b.pitch) {
+    Vec row[V];
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) {
+      row[v] = hn::LoadU(F32(), from + v * kLanes);
+      hn::Store(row[v], F32(), to + v * kLanes);
+    }
+    multiply_step(sum, a, i, row);
+  }
+  return s.length;
 }
 
 template <int R, int V, class Out, class Element>
@@ -134,8 +185,16 @@ void multiply_rows(const RowsTile<Out, Element>& t) {
 
   const Element* a[R];
   for (int r = 0; r < R; ++r) a[r] = t.a[r];
-  const Element* b = t.b;
-  for (int s = 0; s < t.segment_count; ++s) b = multiply_segment<R, V>(sum, a, t.segments[s], b);
+  int done = 0;  // of the first segment
+  if (t.unpacked) {
+    if constexpr (std::is_same_v<Element, float>)
+      done = multiply_and_pack(sum, a, t.segments[0], *t.unpacked);
+  } else if (t.ahead) {
+    done = multiply_and_fetch(sum, a, t.segments[0], t.b, *t.ahead);
+  }
+  const Element* b = t.b + int64_t(done) * V * kLanes;
+  for (int s = 0; s < t.segment_count; ++s, done = 0)
+    b = multiply_segment(sum, a, {t.segments[s].offset + done, t.segments[s].length - done}, b);
 
   if (!t.last) {
 #pragma GCC unroll 8
@@ -243,19 +302,11 @@ HWY_INLINE void multiply_outer(int rows, int vectors, float* partial, const floa
   });
 }
 
-// What is read after these tiles, `rows` of `bytes` each, comes into the cache a share a tile.
-template <class T>
-HWY_INLINE void prefetch_share(const T* from, int64_t pitch, int rows, int64_t bytes, int tile,
-                               int tiles) {
-  const int64_t lines = (bytes + 63) / 64, all = rows * lines;
-  if (all <= 0) return;
-  int64_t line = all * tile / tiles;
-  const int64_t end = all * (tile + 1) / tiles;
-  const char* row = reinterpret_cast<const char*>(from + line / lines * pitch);
-  for (int64_t in_row = line % lines; line < end; ++line) {
-    hwy::Prefetch(row + in_row * 64);
-    if (++in_row == lines) in_row = 0, row += pitch * int64_t(sizeof(T));
-  }
+// What is read after these tiles comes into the cache a share a tile.
+inline void prefetch_share(const void* from, int64_t bytes, int tile, int tiles) {
+  const int64_t lines = (bytes + 63) / 64;
+  for (int64_t line = lines * tile / tiles; line < lines * (tile + 1) / tiles; ++line)
+    hwy::Prefetch(static_cast<const char*>(from) + line * 64);
 }
 
 // Rows are cut into tiles of nearly equal height: 16 rows are 6 + 5 + 5, never 6 + 6 + 4, and 8 are
