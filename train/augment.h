@@ -32,6 +32,10 @@ NetworkInput augment(const Batch& batch, const Augmentation& options, Dtype dtyp
 // size: a captured step finds the next batch where the last one was.
 void augment(NetworkInput& in, const Batch& batch, const Augmentation& options, Dtype dtype,
              Device device);
+// What a captured step reads of each batch lies where the first one's did: made at the first call,
+// checked at later ones, filled from the CPU's memory.
+void make_once(Tensor& t, const Shape& shape, Dtype dtype, Device device);
+void fill_from_host(Tensor& t, const void* values);
 // The untouched pictures, normalised. images: u8 [count, side, side, 3].
 Tensor normalize(const uint8_t* images, int count, int side, const Normalization& n, Dtype dtype,
                  Device device = Device::cpu);

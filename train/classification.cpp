@@ -1,5 +1,7 @@
 #include "train/classification.h"
 #include <algorithm>
+#include "models/vit.h"
+#include "train/drop_path.h"
 
 namespace autodidact {
 
@@ -60,6 +62,10 @@ void ClassificationKeys::visit(Keys& k) {
   model.visit(k);
   augmentation.visit(k);
   k("label_smoothing", label_smoothing, "part of the target spread over all classes", 0, 0.999);
+  k("drop_path", drop_path,
+    "of a Vision Transformer in training: part of the pictures that skip a branch of the last "
+    "block; before it fewer, in the first none",
+    0.0, 0.99);
 }
 
 static Classifier make_classifier(const ClassificationKeys& keys, size_t outputs,
@@ -77,6 +83,11 @@ Classification::Classification(const ClassificationKeys& keys, std::vector<std::
       dtype_(dtype),
       model_(make_classifier(keys, outputs_.size(), data)) {
   augmentation_.rotation = rotation;
+  if (keys.drop_path == 0) return;
+  dropping_ = dynamic_cast<VisionTransformer*>(model_.encoder.get());
+  if (!dropping_)
+    fail(ErrorKind::usage, "train: drop_path is for Vision Transformers, got ", keys.drop_path,
+         " for ", keys.model.encoder.name);
 }
 
 std::string Classification::prediction() const {
@@ -107,6 +118,12 @@ Tensor Classification::loss(const Batch& batch, Metrics& of_batch) {
 
 void Classification::prepare(const Batch& batch) {
   augment(input_, batch, augmentation_, dtype_, device());
+  if (!dropping_) return;
+  const int depth = int(dropping_->layers.size()), inputs = input_.x.shape[0];
+  const std::vector<float> paths =
+      draw_paths(keys_.drop_path, depth, augmentation_.seed, batch, inputs / batch.count);
+  make_once(dropping_->paths, {2 * depth, inputs}, Dtype::f32, device());
+  fill_from_host(dropping_->paths, paths.data());
 }
 
 Tensor Classification::loss() {

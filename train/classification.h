@@ -7,6 +7,8 @@
 
 namespace autodidact {
 
+struct VisionTransformer;
+
 struct ModelKeys {
   EncoderOptions encoder;
   EncoderOptions for_side(int side) const;  // of the pictures: a Vision Transformer needs to know
@@ -28,7 +30,7 @@ Normalization normalization_of(const std::string& name);
 struct ClassificationKeys {
   ModelKeys model;
   AugmentationKeys augmentation;
-  double label_smoothing = 0;
+  double label_smoothing = 0, drop_path = 0;
   void visit(Keys& k);
 };
 
@@ -63,8 +65,9 @@ class Classification : public Method, public CapturableStep {
   Augmentation augmentation_;
   Dtype dtype_;
   Classifier model_;
-  NetworkInput input_;    // of the current step, always in the same memory
-  Tensor loss_, logits_;  // of the last step, without its tape
+  VisionTransformer* dropping_ = nullptr;  // the encoder, where it drops paths
+  NetworkInput input_;                     // of the current step, always in the same memory
+  Tensor loss_, logits_;                   // of the last step, without its tape
 };
 
 }  // namespace autodidact
