@@ -22,6 +22,7 @@ enum class Stream : uint32_t {
   keys = 9,     // the order of MoCo's keys
   labels = 10,  // that mean nothing: a control
   drop_path = 11,
+  mix = 12,  // of a batch: mixup's and CutMix's share and box
   mask = 16
 };
 

@@ -23,6 +23,9 @@ struct NetworkInput {
   Tensor x;       // [n, side, side, 3]; n = 4 * batch for Rotation::all
   Tensor turns;   // i32 [n]: quarter turns counter-clockwise; empty without rotation
   Tensor labels;  // i32 [batch], the data's; -1: none
+  // Where pictures are mixed (train/mixup.h), otherwise empty.
+  Tensor partners;  // i32 [batch]: the labels of what they are mixed with
+  Tensor shares;    // f32 [2], of labels and of partners in the target; their sum is 1
 };
 
 // Draws depend on (seed, epoch, sample) alone. f32 or bf16.

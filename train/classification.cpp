@@ -118,6 +118,7 @@ Tensor Classification::loss(const Batch& batch, Metrics& of_batch) {
 
 void Classification::prepare(const Batch& batch) {
   augment(input_, batch, augmentation_, dtype_, device());
+  if (keys_.mix.any()) mix(input_, draw_mix(keys_.mix, augmentation_.seed, batch), batch.labels);
   if (!dropping_) return;
   const int depth = int(dropping_->layers.size()), inputs = input_.x.shape[0];
   const std::vector<float> paths =
@@ -127,15 +128,26 @@ void Classification::prepare(const Batch& batch) {
 }
 
 Tensor Classification::loss() {
+  const float smoothing = float(keys_.label_smoothing);
   Tensor logits = model_(input_.x);
-  Tensor loss = cross_entropy(logits, labels_of(input_), float(keys_.label_smoothing));
+  Tensor loss = cross_entropy(logits, labels_of(input_), smoothing);
+  if (input_.partners)  // cross entropy is linear in its target
+    loss =
+        reshape(slice(input_.shares, 0, 1), {}) * loss +
+        reshape(slice(input_.shares, 1, 2), {}) * cross_entropy(logits, input_.partners, smoothing);
   loss_ = detach(loss), logits_ = detach(logits);
   return loss;
 }
 
+// Of mixed pictures either label counts as right by its share.
 Metrics Classification::metrics() const {
-  return {{"loss", double(item<float>(loss_))},
-          {"accuracy", count_right(logits_, labels_of(input_)) / logits_.shape[0]}};
+  double right = count_right(logits_, labels_of(input_));
+  if (input_.partners) {
+    const Tensor shares = to_device(input_.shares, Device::cpu);
+    const float* share = ptr<const float>(shares);
+    right = double(share[0]) * right + double(share[1]) * count_right(logits_, input_.partners);
+  }
+  return {{"loss", double(item<float>(loss_))}, {"accuracy", right / logits_.shape[0]}};
 }
 
 Metrics Classification::evaluate(Loader& pictures, const std::function<bool()>& stop) {

@@ -4,6 +4,7 @@
 #include "models/encoder.h"
 #include "train/augment.h"
 #include "train/method.h"
+#include "train/mixup.h"
 
 namespace autodidact {
 
@@ -31,7 +32,8 @@ struct ClassificationKeys {
   ModelKeys model;
   AugmentationKeys augmentation;
   double label_smoothing = 0, drop_path = 0;
-  void visit(Keys& k);
+  MixKeys mix;          // of the data's labels: supervised training reads it
+  void visit(Keys& k);  // all but mix
 };
 
 // How many rows of logits [N, classes] are largest at their label.
