@@ -75,6 +75,8 @@ for pool in cls mean; do
     --set optimizer=adamw --set learning_rate=1e-3 --init "$work/reference" --out "$work/tuned-$pool"
 done
 runs 0 "block" evaluate linear --checkpoint "$work/reference" --rates 0.1 --epochs 1
+runs 0 "BatchNorm without scale and shift (eps 1e-06)" evaluate linear --checkpoint "$work/reference" --rates 0.1 --epochs 1 --batchnorm
+grep -qF "standardised" "$work/out" && complain "evaluate linear --batchnorm standardises"
 
 # Dropped paths and mixed pictures: drawn by picture and by batch, so any number of threads and a resume in the middle of
 # an epoch end in the same bytes.
