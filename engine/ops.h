@@ -33,6 +33,9 @@ inline Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }
 inline Tensor operator/(const Tensor& a, const Tensor& b) { return div(a, b); }
 // factor x
 Tensor scale(const Tensor& x, double factor);
+// y[n] = factors[n] x[n]: a factor a sample; it has no gradient.   x: [N, ..]; factors: [N] of the
+// accumulator's dtype
+Tensor scale_rows(const Tensor& x, const Tensor& factors);
 // x + bias over the last dimension.   x: [.., C]; bias: [C] of the accumulator's dtype
 Tensor add_bias(const Tensor& x, const Tensor& bias);
 // x as f32, bf16 or f64; its gradient comes back in x's dtype.

@@ -21,6 +21,8 @@ enum class Stream : uint32_t {
   view = 8,     // of a picture: crop and colours
   keys = 9,     // the order of MoCo's keys
   labels = 10,  // that mean nothing: a control
+  drop_path = 11,
+  mix = 12,  // of a batch: mixup's and CutMix's share and box
   mask = 16
 };
 

@@ -78,8 +78,29 @@ void run(Cpu, Augment<T> p) {
   });
 }
 
-template void run(Cpu, Augment<float>);
-template void run(Cpu, Augment<bf16>);
-template void run(Cpu, Augment<double>);
+template <class T>
+void run(Cpu, MixPictures<T> p) {
+  using A = Acc<T>;
+  const A keep = A(p.keep), rest = A(1) - keep;
+  const int64_t row = int64_t(p.size) * p.channels, picture = row * p.size;
+  parallel_for(p.samples / 2, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n)
+      for (int i = p.top; i < p.bottom; ++i) {
+        T *a = p.x + n * picture + i * row, *b = p.x + (p.samples - 1 - n) * picture + i * row;
+        for (int j = p.left * p.channels; j < p.right * p.channels; ++j) {
+          const A own = A(a[j]), other = A(b[j]);
+          a[j] = T(keep * own + rest * other), b[j] = T(keep * other + rest * own);
+        }
+      }
+  });
+}
+
+#define INSTANCES(T)                  \
+  template void run(Cpu, Augment<T>); \
+  template void run(Cpu, MixPictures<T>);
+INSTANCES(float)
+INSTANCES(bf16)
+INSTANCES(double)
+#undef INSTANCES
 
 }  // namespace autodidact

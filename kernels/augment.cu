@@ -1,6 +1,6 @@
-// Augmentation on CUDA: one block for each output image, its threads over the numbers that are
-// written, 16 bytes at a time where the image's size allows it. What is read has no neighbours in
-// order where the picture is flipped or turned.
+// Augmentation on CUDA: one block for each output image or pair of them, its threads over the
+// numbers that are written, 16 bytes at a time where the image's size allows it. What is read has
+// no neighbours in order where the picture is flipped or turned.
 #include "kernels/augment.h"
 #include "kernels/pack.h"
 
@@ -49,6 +49,25 @@ __global__ void augment_kernel(Augment<T> p) {
   }
 }
 
+// A block a pair of pictures.
+template <int N, class T>
+__global__ void mix_pictures_kernel(MixPictures<T> p) {
+  const float rest = 1 - p.keep;
+  const int row = p.size * p.channels, numbers = p.size * row;
+  T* a = p.x + int64_t(blockIdx.x) * numbers;
+  T* b = p.x + int64_t(p.samples - 1 - int(blockIdx.x)) * numbers;
+  for (int first = int(threadIdx.x) * N; first < numbers; first += kThreads * N) {
+    Pack<N, T> x = load<N>(a + first), y = load<N>(b + first);
+    for (int k = 0; k < N; ++k) {
+      const int i = (first + k) / row, j = (first + k) % row / p.channels;
+      if (i < p.top || i >= p.bottom || j < p.left || j >= p.right) continue;
+      const float own = float(x.v[k]), other = float(y.v[k]);
+      x.v[k] = T(p.keep * own + rest * other), y.v[k] = T(p.keep * other + rest * own);
+    }
+    store(a + first, x), store(b + first, y);
+  }
+}
+
 }  // namespace
 
 template <class T>
@@ -61,7 +80,20 @@ void run(Cuda queue, Augment<T> p) {
   });
 }
 
-template void run(Cuda, Augment<float>);
-template void run(Cuda, Augment<bf16>);
+template <class T>
+void run(Cuda queue, MixPictures<T> p) {
+  if (p.samples < 2) return;
+  bool packs = aligned(p.x) && p.size * p.size * p.channels % kPack<T> == 0;
+  choose_pack<kPack<T>>(packs, [&](auto pack) {
+    launch(queue, unsigned(p.samples / 2), kThreads, 0, mix_pictures_kernel<pack(), T>, p);
+  });
+}
+
+#define INSTANCES(T)                   \
+  template void run(Cuda, Augment<T>); \
+  template void run(Cuda, MixPictures<T>);
+INSTANCES(float)
+INSTANCES(bf16)
+#undef INSTANCES
 
 }  // namespace autodidact

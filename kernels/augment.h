@@ -68,9 +68,24 @@ struct Augment {
   uint32_t stream, epoch;
 };
 
+// Mixup (Zhang et al. 2018) and CutMix (Yun et al. 2019) of each picture with the one as far from
+// the other end of the batch, in place: inside of the box x[n] becomes
+// keep x[n] + (1 - keep) x[samples - 1 - n], of both as they were. CutMix: keep = 0.
+template <class T>
+struct MixPictures {
+  T* x;  // [samples, size, size, channels]
+  int samples, size, channels;
+  int top, bottom, left, right;  // rows [top, bottom), columns [left, right)
+  float keep;
+};
+
 template <class T>
 void run(Cpu, Augment<T>);  // T: float, bf16, double
 template <class T>
+void run(Cpu, MixPictures<T>);
+template <class T>
 void run(Cuda, Augment<T>);
+template <class T>
+void run(Cuda, MixPictures<T>);
 
 }  // namespace autodidact

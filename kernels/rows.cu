@@ -37,6 +37,19 @@ __global__ void scatter_rows_kernel(ScatterRows<T> p) {
   if (!__any_sync(~0u, again)) copy_row<N>(p.x + index * p.dim, p.y + b * p.dim, p.dim);
 }
 
+constexpr int kThreads = 256;
+
+template <int N, class T>
+__global__ void scale_rows_kernel(ScaleRows<T> p) {
+  const float factor = p.factors[blockIdx.x];
+  const int64_t row = int64_t(blockIdx.x) * p.dim;
+  for (int64_t i = int64_t(threadIdx.x) * N; i < p.dim; i += kThreads * N) {
+    Pack<N, T> v = load<N>(p.x + row + i);
+    for (int k = 0; k < N; ++k) v.v[k] = T(factor * float(v.v[k]));
+    store(p.y + row + i, v);
+  }
+}
+
 }  // namespace
 
 template <class T>
@@ -53,9 +66,18 @@ void run(Cuda queue, ScatterRows<T> p) {
   });
 }
 
-#define INSTANCES(T)                      \
-  template void run(Cuda, GatherRows<T>); \
-  template void run(Cuda, ScatterRows<T>);
+template <class T>
+void run(Cuda queue, ScaleRows<T> p) {
+  if (p.rows == 0 || p.dim == 0) return;
+  choose_pack<kPack<T>>(p.dim % kPack<T> == 0 && aligned(p.y, p.x), [&](auto pack) {
+    launch(queue, unsigned(p.rows), kThreads, 0, scale_rows_kernel<pack(), T>, p);
+  });
+}
+
+#define INSTANCES(T)                       \
+  template void run(Cuda, GatherRows<T>);  \
+  template void run(Cuda, ScatterRows<T>); \
+  template void run(Cuda, ScaleRows<T>);
 INSTANCES(float)
 INSTANCES(bf16)
 

@@ -51,9 +51,14 @@ struct TransformerBlock {  // figure 1, right
   Mlp mlp;
   TransformerBlock(int width, int heads, Rng& rng)
       : norm1(width), attn(width, heads, rng), norm2(width), mlp(width, 4 * width, rng) {}
-  Tensor operator()(const Tensor& input) const {
-    Tensor x = input + attn(norm1(input));
-    return x + mlp(norm2(x));
+  // paths: f32 [2, N], a factor for either branch of each sample (stochastic depth); empty: none.
+  Tensor operator()(const Tensor& input, const Tensor& paths = {}) const {
+    auto branch = [&](const Tensor& y, int which) {
+      if (!paths) return y;
+      return scale_rows(y, reshape(slice(paths, which, which + 1), {paths.shape[1]}));
+    };
+    Tensor x = input + branch(attn(norm1(input)), 0);
+    return x + branch(mlp(norm2(x)), 1);
   }
   void visit(Visitor& v) { v("norm1", norm1), v("attn", attn), v("norm2", norm2), v("mlp", mlp); }
 };
@@ -90,6 +95,8 @@ struct VisionTransformer : Encoder {
   LayerNorm norm;  // of every token; where the patches' mean is pooled, of that: timm's fc_norm
   int grid;        // patches a side
   bool mean, learned_positions;
+  Tensor paths;  // f32 [2 depth, N], of the next batch's branches in training; empty: none dropped
+  bool training = true;
 
   VisionTransformer(const VitSizes& s, Rng& rng)
       : cls_token(empty({1, 1, s.width})),
@@ -118,7 +125,9 @@ struct VisionTransformer : Encoder {
     return names;
   }
   Tensor block(int i, const Tensor& x) const override {
-    return i == 0 ? embed(x) : layers[size_t(i - 1)](x);
+    if (i == 0) return embed(x);
+    const bool dropping = training && paths;
+    return layers[size_t(i - 1)](x, dropping ? slice(paths, 2 * i - 2, 2 * i) : Tensor());
   }
   // Without the class token: [N, grid, grid, width].
   Tensor map(const Tensor& tokens) const override {
@@ -134,6 +143,7 @@ struct VisionTransformer : Encoder {
   std::string head_name() const override { return "head"; }
   void visit_block(int i, Visitor& v) override {
     if (i == 0) {
+      v.training(training);
       v("cls_token", cls_token, Role::weight);
       // As timm, no decay: Role::scalar.
       v("pos_embed", pos_embed, learned_positions ? Role::scalar : Role::buffer);

@@ -6,15 +6,19 @@
 
 namespace autodidact {
 
-namespace {
-
-// The first batch's memory serves all later ones: a captured step knows it by its address.
 void make_once(Tensor& t, const Shape& shape, Dtype dtype, Device device) {
   if (!t) t = empty(shape, dtype, device);
   check(t.shape == shape && t.dtype == dtype && t.device() == device,
         "augment: every batch must be as the first, ", t.dtype, " ", t.shape, " on ", t.device(),
         ", got ", dtype, " ", shape, " on ", device);
 }
+
+void fill_from_host(Tensor& t, const void* values) {
+  transfer(t.data(), t.device(), values, Device::cpu, t.bytes());
+  ++t.buffer->version;
+}
+
+namespace {
 
 // x: [outputs, side, side, 3]; turns: i32 [outputs], or empty.
 void run_augment(Tensor& x, Tensor& turns, const uint8_t* images, const int64_t* indices, int count,
@@ -50,8 +54,7 @@ void augment(NetworkInput& in, const Batch& batch, const Augmentation& options, 
               uint32_t(batch.epoch), options);
   const int labels = int(batch.labels.size());
   make_once(in.labels, {labels}, Dtype::i32, device);
-  transfer(in.labels.data(), device, batch.labels.data(), Device::cpu, in.labels.bytes());
-  ++in.labels.buffer->version;
+  fill_from_host(in.labels, batch.labels.data());
 }
 
 NetworkInput augment(const Batch& batch, const Augmentation& options, Dtype dtype, Device device) {

@@ -23,6 +23,9 @@ struct NetworkInput {
   Tensor x;       // [n, side, side, 3]; n = 4 * batch for Rotation::all
   Tensor turns;   // i32 [n]: quarter turns counter-clockwise; empty without rotation
   Tensor labels;  // i32 [batch], the data's; -1: none
+  // Where pictures are mixed (train/mixup.h), otherwise empty.
+  Tensor partners;  // i32 [batch]: the labels of what they are mixed with
+  Tensor shares;    // f32 [2], of labels and of partners in the target; their sum is 1
 };
 
 // Draws depend on (seed, epoch, sample) alone. f32 or bf16.
@@ -32,6 +35,10 @@ NetworkInput augment(const Batch& batch, const Augmentation& options, Dtype dtyp
 // size: a captured step finds the next batch where the last one was.
 void augment(NetworkInput& in, const Batch& batch, const Augmentation& options, Dtype dtype,
              Device device);
+// What a captured step reads of each batch lies where the first one's did: made at the first call,
+// checked at later ones, filled from the CPU's memory.
+void make_once(Tensor& t, const Shape& shape, Dtype dtype, Device device);
+void fill_from_host(Tensor& t, const void* values);
 // The untouched pictures, normalised. images: u8 [count, side, side, 3].
 Tensor normalize(const uint8_t* images, int count, int side, const Normalization& n, Dtype dtype,
                  Device device = Device::cpu);

@@ -1,5 +1,7 @@
 #include "train/classification.h"
 #include <algorithm>
+#include "models/vit.h"
+#include "train/drop_path.h"
 
 namespace autodidact {
 
@@ -60,6 +62,10 @@ void ClassificationKeys::visit(Keys& k) {
   model.visit(k);
   augmentation.visit(k);
   k("label_smoothing", label_smoothing, "part of the target spread over all classes", 0, 0.999);
+  k("drop_path", drop_path,
+    "of a Vision Transformer in training: part of the pictures that skip a branch of the last "
+    "block; before it fewer, in the first none",
+    0.0, 0.99);
 }
 
 static Classifier make_classifier(const ClassificationKeys& keys, size_t outputs,
@@ -77,6 +83,11 @@ Classification::Classification(const ClassificationKeys& keys, std::vector<std::
       dtype_(dtype),
       model_(make_classifier(keys, outputs_.size(), data)) {
   augmentation_.rotation = rotation;
+  if (keys.drop_path == 0) return;
+  dropping_ = dynamic_cast<VisionTransformer*>(model_.encoder.get());
+  if (!dropping_)
+    fail(ErrorKind::usage, "train: drop_path is for Vision Transformers, got ", keys.drop_path,
+         " for ", keys.model.encoder.name);
 }
 
 std::string Classification::prediction() const {
@@ -107,18 +118,36 @@ Tensor Classification::loss(const Batch& batch, Metrics& of_batch) {
 
 void Classification::prepare(const Batch& batch) {
   augment(input_, batch, augmentation_, dtype_, device());
+  if (keys_.mix.any()) mix(input_, draw_mix(keys_.mix, augmentation_.seed, batch), batch.labels);
+  if (!dropping_) return;
+  const int depth = int(dropping_->layers.size()), inputs = input_.x.shape[0];
+  const std::vector<float> paths =
+      draw_paths(keys_.drop_path, depth, augmentation_.seed, batch, inputs / batch.count);
+  make_once(dropping_->paths, {2 * depth, inputs}, Dtype::f32, device());
+  fill_from_host(dropping_->paths, paths.data());
 }
 
 Tensor Classification::loss() {
+  const float smoothing = float(keys_.label_smoothing);
   Tensor logits = model_(input_.x);
-  Tensor loss = cross_entropy(logits, labels_of(input_), float(keys_.label_smoothing));
+  Tensor loss = cross_entropy(logits, labels_of(input_), smoothing);
+  if (input_.partners)  // cross entropy is linear in its target
+    loss =
+        reshape(slice(input_.shares, 0, 1), {}) * loss +
+        reshape(slice(input_.shares, 1, 2), {}) * cross_entropy(logits, input_.partners, smoothing);
   loss_ = detach(loss), logits_ = detach(logits);
   return loss;
 }
 
+// Of mixed pictures either label counts as right by its share.
 Metrics Classification::metrics() const {
-  return {{"loss", double(item<float>(loss_))},
-          {"accuracy", count_right(logits_, labels_of(input_)) / logits_.shape[0]}};
+  double right = count_right(logits_, labels_of(input_));
+  if (input_.partners) {
+    const Tensor shares = to_device(input_.shares, Device::cpu);
+    const float* share = ptr<const float>(shares);
+    right = double(share[0]) * right + double(share[1]) * count_right(logits_, input_.partners);
+  }
+  return {{"loss", double(item<float>(loss_))}, {"accuracy", right / logits_.shape[0]}};
 }
 
 Metrics Classification::evaluate(Loader& pictures, const std::function<bool()>& stop) {

@@ -4,8 +4,11 @@
 #include "models/encoder.h"
 #include "train/augment.h"
 #include "train/method.h"
+#include "train/mixup.h"
 
 namespace autodidact {
+
+struct VisionTransformer;
 
 struct ModelKeys {
   EncoderOptions encoder;
@@ -28,8 +31,9 @@ Normalization normalization_of(const std::string& name);
 struct ClassificationKeys {
   ModelKeys model;
   AugmentationKeys augmentation;
-  double label_smoothing = 0;
-  void visit(Keys& k);
+  double label_smoothing = 0, drop_path = 0;
+  MixKeys mix;          // of the data's labels: supervised training reads it
+  void visit(Keys& k);  // all but mix
 };
 
 // How many rows of logits [N, classes] are largest at their label.
@@ -63,8 +67,9 @@ class Classification : public Method, public CapturableStep {
   Augmentation augmentation_;
   Dtype dtype_;
   Classifier model_;
-  NetworkInput input_;    // of the current step, always in the same memory
-  Tensor loss_, logits_;  // of the last step, without its tape
+  VisionTransformer* dropping_ = nullptr;  // the encoder, where it drops paths
+  NetworkInput input_;                     // of the current step, always in the same memory
+  Tensor loss_, logits_;                   // of the last step, without its tape
 };
 
 }  // namespace autodidact

@@ -5,6 +5,7 @@
 #include "engine/ops.h"
 #include "engine/ops/checks.h"
 #include "kernels/reduction.h"
+#include "kernels/rows.h"
 
 namespace autodidact {
 
@@ -132,6 +133,29 @@ Tensor scale(const Tensor& x, double factor) {
       run(queue, ScaleShift<T>{ptr<T>(dx), ptr<T>(dy), dy.size(), factor, 0});
     });
   });
+}
+
+Tensor scale_rows(const Tensor& x, const Tensor& factors) {
+  check_dtypes("scale_rows", x, {{"factors", factors, acc(x.dtype)}});
+  check(x.shape.rank() >= 1, "scale_rows: x must be [N, ..], got ", x.shape);
+  const int rows = x.shape[0];
+  check(factors.shape == Shape{rows}, "scale_rows: factors must be ", Shape{rows}, ", got ",
+        factors.shape);
+  check(!factors.node, "scale_rows: factors must ask for no gradient");
+  const int64_t dim = Shape(x.shape.begin() + 1, x.shape.end()).size();
+  Tensor y = empty_like(x);
+  dispatch(x, [&]<class T>(auto queue, T) {
+    run(queue, ScaleRows<T>{ptr<T>(y), ptr<const T>(x), ptr<const Acc<T>>(factors), rows, dim});
+  });
+  return record(
+      "scale_rows", y, {x}, [factors = save(factors), rows, dim](const Tensor& dy, GradSlots& d) {
+        Tensor dx = d.activation(0);
+        if (!dx) return;
+        dispatch(dy, [&]<class T>(auto queue, T) {
+          run(queue,
+              ScaleRows<T>{ptr<T>(dx), ptr<const T>(dy), ptr<const Acc<T>>(*factors), rows, dim});
+        });
+      });
 }
 
 Tensor convert(const Tensor& x, Dtype dtype) {

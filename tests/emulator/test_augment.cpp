@@ -56,3 +56,23 @@ TEST_CASE("augment.cu: crop, flip, quarter turns and normalisation as on the CPU
       });
   }
 }
+
+TEST_CASE("augment.cu: pictures mixed as on the CPU") {
+  struct Mixing {
+    int samples, size, channels, top, bottom, left, right;
+    float keep;
+  };
+  for (const Mixing& k : {Mixing{0, 4, 3, 0, 4, 0, 4, 0.5f},
+                          {1, 4, 3, 0, 4, 0, 4, 0.5f},
+                          {2, 8, 3, 0, 8, 0, 8, 0.3f},
+                          {5, 7, 3, 2, 6, 0, 4, 0.0f},
+                          {4, 32, 3, 5, 31, 9, 32, 0.0f},
+                          {3, 19, 1, 0, 19, 0, 19, 0.7f}}) {
+    const Values x = random_values(int64_t(k.samples) * k.size * k.size * k.channels, 1);
+    check_device("mix pictures", [&]<template <class> class B, class T>(auto queue, B<T>& b) {
+      T* pictures = b.update(x);
+      run(queue, MixPictures<T>{pictures, k.samples, k.size, k.channels, k.top, k.bottom, k.left,
+                                k.right, k.keep});
+    });
+  }
+}

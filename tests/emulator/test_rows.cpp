@@ -11,7 +11,7 @@ struct Case {
   int rows, dim, count;
 };
 // One of everything; packs and none; more than a warp's columns; more rows than a block's; none.
-const Case kCases[] = {{1, 1, 1}, {5, 7, 3}, {9, 16, 40}, {4, 300, 9}, {3, 8, 0}};
+const Case kCases[] = {{1, 1, 1}, {5, 7, 3}, {9, 16, 40}, {4, 300, 9}, {3, 8, 0}, {2, 2053, 3}};
 
 // Each index several times where there are more of them than rows.
 std::vector<int64_t> indices_for(const Case& k) {
@@ -41,6 +41,17 @@ TEST_CASE("rows.cu: scattered as on the CPU, the last of equal indices") {
       T* table = b.update(x);
       const T* rows = b.in(y);
       run(queue, ScatterRows<T>{table, rows, b.in_exact(indices_for(k)), k.rows, k.count, k.dim});
+    });
+  }
+}
+
+TEST_CASE("rows.cu: scaled as on the CPU") {
+  for (const Case& k : kCases) {
+    Values x = random_values(int64_t(k.rows) * k.dim, 1), factors = random_values(k.rows, 2);
+    check_device("scale rows", [&]<template <class> class B, class T>(auto queue, B<T>& b) {
+      T* y = b.out(int64_t(k.rows) * k.dim);
+      const T* rows = b.in(x);
+      run(queue, ScaleRows<T>{y, rows, b.in_acc(factors), k.rows, k.dim});
     });
   }
 }

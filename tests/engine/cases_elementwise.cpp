@@ -47,6 +47,13 @@ WrongCase not_together(const char* name, Op2 op) {
 
 }  // namespace
 
+// 0, 0.75, 1.5, ..
+static Tensor factors_for(const Tensor& x) {
+  Tensor factors = empty({x.shape[0]});
+  for (int r = 0; r < x.shape[0]; ++r) ptr<float>(factors)[r] = 0.75f * float(r);
+  return to_device(cast(factors, acc(x.dtype)), x.device());
+}
+
 OpFamily elementwise_cases() {
   return {{
               unary("relu", relu),
@@ -76,6 +83,16 @@ OpFamily elementwise_cases() {
                          {{4, 0}, {0}}},
                .call = [](auto& v) { return add_bias(v[0], v[1]); },
                .parameters = {1}},
+              {.op = "scale_rows",
+               .sizes = {{{1, 1}}, {{5, 3, 7}}, {{3, 700}}, {{0, 4}}, {{2, 0}}},
+               .call = [](auto& v) { return scale_rows(v[0], factors_for(v[0])); },
+               .definition =
+                   [](const std::vector<std::vector<double>>& v, const std::vector<Shape>& s) {
+                     std::vector<double> y = v[0];
+                     for (size_t i = 0; i < y.size(); ++i)
+                       y[i] *= 0.75 * double(i / (y.size() / size_t(s[0][0])));
+                     return y;
+                   }},
               {"convert",
                {{{1}}, {{3, 7}}},
                [](auto& v) { return convert(convert(v[0], acc(v[0].dtype)), v[0].dtype); }},
@@ -110,6 +127,14 @@ OpFamily elementwise_cases() {
                {{4, 3}, {4}},
                [](auto& v) { return add_bias(v[0], v[1]); },
                "add_bias: bias must be [3], got [4]"},
+              {"scale_rows",
+               {{4, 3}, {3}},
+               [](auto& v) { return scale_rows(v[0], v[1]); },
+               "scale_rows: factors must be [4], got [3]"},
+              {"scale_rows",
+               {{4, 3}, {4}},
+               [](auto& v) { return scale_rows(v[0], v[1]); },
+               "scale_rows: factors must ask for no gradient"},
               {"convert",
                {{3}},
                [](auto& v) { return convert(v[0], Dtype::u8); },

@@ -127,6 +127,29 @@ TEST_CASE("augment: every class, and the steps one after the other") {
   }
 }
 
+TEST_CASE("mix pictures: pairs from both ends, inside of the box") {
+  for (int samples : {0, 1, 2, 5})
+    for (float keep : {0.0f, 0.3f, 1.0f}) {
+      const int size = 7, channels = 3, numbers = size * size * channels;
+      const Values x = random_values(samples * numbers, 1);
+      auto launch = [&]<class T>(Buffers<T>& b) {
+        MixPictures<T> p{b.update(x), samples, size, channels, 2, 6, 0, 4, keep};
+        run(Cpu{}, p);
+        return p.x;
+      };
+      check_kernel("mix pictures", [&]<class T>(Buffers<T>& b) { launch(b); });
+      Buffers<double> b(false);
+      const double* y = launch(b);
+      for (int i = 0; i < samples * numbers; ++i) {
+        const int n = i / numbers, at = i % numbers, row = at / (size * channels);
+        const bool inside = row >= 2 && row < 6 && at / channels % size < 4;
+        const double other = x[size_t((samples - 1 - n) * numbers + at)], own = x[size_t(i)];
+        const double mixed = double(keep) * own + (1 - double(keep)) * other;
+        CHECK(y[i] == doctest::Approx(inside ? mixed : own).epsilon(1e-6));
+      }
+    }
+}
+
 TEST_CASE("augment: draws are pinned, spread evenly, and reach both ends") {
   // A recipe's results depend on these numbers: they may not change.
   AugmentDraw d = draw_augmentation(1, 2, 3, 4, 8, 8, true, true, true);

@@ -49,6 +49,8 @@ trains() {   # trains METHOD SETTINGS...
 }
 trains mae --set model=vit_tiny --set width=8 --set depth=1 --set heads=2 --set patch_size=2 --set decoder_width=8 \
        --set decoder_depth=1 --set decoder_heads=2
+trains supervised --set model=vit_tiny --set width=8 --set depth=2 --set heads=2 --set patch_size=2 --set drop_path=0.5 \
+       --set mixup=0.8 --set cutmix=1
 trains simclr "${network[@]}" --set dim=8
 trains moco "${network[@]}" --set dim=8 --set queue_size=10 --set batch_norm_splits=2 --set symmetric=true
 trains npid "${network[@]}" --set dim=8

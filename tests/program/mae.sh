@@ -75,4 +75,26 @@ for pool in cls mean; do
     --set optimizer=adamw --set learning_rate=1e-3 --init "$work/reference" --out "$work/tuned-$pool"
 done
 runs 0 "block" evaluate linear --checkpoint "$work/reference" --rates 0.1 --epochs 1
+runs 0 "BatchNorm without scale and shift (eps 1e-06)" evaluate linear --checkpoint "$work/reference" --rates 0.1 --epochs 1 --batchnorm
+grep -qF "standardised" "$work/out" && complain "evaluate linear --batchnorm standardises"
+
+# Dropped paths and mixed pictures: drawn by picture and by batch, so any number of threads and a resume in the middle of
+# an epoch end in the same bytes.
+dropping=(train supervised --data world --set train_size=96 --set test_size=20 --set model=vit_tiny --set patch_size=4
+          --set width=16 --set depth=2 --set heads=2 --set batch_size=32 --set epochs=2 --set optimizer=adamw
+          --set learning_rate=1e-3 --set drop_path=0.5 --set mixup=0.8 --set cutmix=1 --set checkpoint_every=1 --set log_every=1 -q)
+runs 0 "" "${dropping[@]}" --threads 1 --out "$work/dropping"
+cp -r "$work/dropping" "$work/resumed"
+ls "$work/resumed/checkpoints/"step-*6.safetensors | xargs rm   # the last
+runs 0 "" "${dropping[@]}" --threads 3 --resume --out "$work/resumed"
+runs 0 "" "${dropping[@]}" --threads 2 --out "$work/two"
+for run in resumed two; do
+  cmp -s "$(last "$work/dropping")" "$(last "$work/$run")" || complain "drop_path, mixup: the final checkpoint of $run differs"
+  cmp -s <(without_time "$work/dropping") <(without_time "$work/$run") || complain "drop_path, mixup: metrics.jsonl of $run differs"
+done
+for key in drop_path mixup cutmix; do
+  runs 0 "" "${dropping[@]}" --set $key=0 --out "$work/no-$key"
+  cmp -s <(without_time "$work/dropping") <(without_time "$work/no-$key") && complain "$key changes nothing"
+done
+runs 2 "drop_path is for Vision Transformers" train supervised --data world --set model=resnet18 --set drop_path=0.1 --out "$work/none"
 exit $bad

@@ -138,6 +138,37 @@ TEST_CASE("the probe separates separable classes and says no more than chance ab
   for (double a : accuracies(m, noise, labels)) CHECK(a == doctest::Approx(0.1).epsilon(0.3));
 }
 
+TEST_CASE("a probe with BatchNorm takes features of any scale") {
+  Clusters train = clusters(1000, 40, 10, 1, 4), test = clusters(500, 40, 10, 1, 5);
+  for (Clusters* c : {&train, &test})  // means of 10, deviations from 0.01 to 1,000
+    for (int64_t i = 0; i < c->x.size(); ++i)
+      ptr<float>(c->x)[i] = 10 + std::pow(10.0f, float(i % 40 % 6) - 2) * ptr<float>(c->x)[i];
+  auto best = [&](const LinearOptions& options) {
+    const auto right =
+        accuracies(fit_linear(train.x, train.labels, 10, options), test.x, test.labels);
+    return *std::max_element(right.begin(), right.end());
+  };
+  LinearOptions with, without;
+  with.batchnorm = true;
+  CHECK(best(with) > 0.99);
+  CHECK(best(without) < 0.95);
+}
+
+TEST_CASE("a probe's one step behind BatchNorm, by hand") {
+  // One batch of four: x is 1 5 1 5, of mean 3 and variance 4; normalised it is z = -1 1 -1 1.
+  Tensor x = tensor_of<float>({4, 1}, {1, 5, 1, 5});
+  LinearOptions options;
+  options.rates = {2}, options.epochs = 1, options.least_steps = 1, options.batchnorm = true;
+  LinearClassifiers m = fit_linear(x, {0, 1, 0, 0}, 2, options);
+  // The labels 0 1 0 0: (1/2)(-1) + (1/2 - 1)(1) + (1/2)(-1) + (1/2)(1) = -1, over 4; a step of 2.
+  // Running statistics of one batch: mean 0.3, variance 0.9 + 0.1 (16 / 3).
+  const double w = 0.5 / std::sqrt(0.9 + 1.6 / 3 + 1e-6);
+  CHECK(ptr<float>(m.weight)[1] == doctest::Approx(w).epsilon(1e-5));
+  CHECK(ptr<float>(m.weight)[0] == doctest::Approx(-w).epsilon(1e-5));
+  // The bias's own gradient is mean(1/2 - [label = 1]) = 1/4.
+  CHECK(ptr<float>(m.bias)[1] == doctest::Approx(-0.5 - 0.3 * w).epsilon(1e-5));
+}
+
 TEST_CASE("the probe refuses labels and shapes that do not fit") {
   Tensor x = normal_matrix(4, 3, 7);
   CHECK_THROWS_WITH(

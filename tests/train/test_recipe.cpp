@@ -220,7 +220,9 @@ std::string read_as_training_does(Recipe& recipe, const std::string& method) {
   LoopKeys loop;
   recipe.read(keys);
   recipe.read(loop);
-  make_method(method, recipe, {32, {"a", "b"}, 1}, Dtype::f32);
+  DataFacts facts{keys.image_size ? int(keys.image_size) : 32, {"a", "b"}, uint64_t(keys.seed)};
+  facts.draws = false;  // the largest network has 660 million numbers: its memory is not touched
+  make_method(method, recipe, facts, Dtype::f32);
   recipe.check_all_known();
   return recipe.resolved();
 }

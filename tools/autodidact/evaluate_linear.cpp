@@ -35,9 +35,14 @@ void add_linear(CLI::App& evaluate, Common& common) {
   c->footer(
       "Examples:\n"
       "  autodidact evaluate linear --checkpoint runs/rotation --data cifar10:DIR\n"
-      "  autodidact evaluate linear --checkpoint runs/rotation --untrained --seed 2");
+      "  autodidact evaluate linear --checkpoint runs/rotation --untrained --seed 2\n"
+      "  autodidact evaluate linear --checkpoint runs/mae --block features --batchnorm");
   add_feature_options(*c, o);
   add_linear_options(*c, o);
+  c->add_flag(
+      "--batchnorm", o->linear.batchnorm,
+      "BatchNorm without scale and shift before the classifier, as the masked autoencoder's "
+      "paper (default: features standardised by all training pictures)");
   c->callback([o, &common] { run_linear(common, *o); });
 }
 

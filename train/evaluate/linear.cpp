@@ -3,16 +3,20 @@
 #include <cmath>
 #include <numbers>
 #include <sstream>
+#include "engine/ops.h"
 #include "kernels/gemm.h"
 #include "kernels/parallel.h"
 #include "train/data/shuffle.h"
 
 namespace autodidact {
 
+static constexpr float kBatchNormEps = 1e-6f;
+
 std::string LinearOptions::describe() const {
   std::ostringstream text;
   text << "SGD, momentum " << momentum << ", weight decay " << weight_decay << ", cosine, "
        << epochs << " epochs, batch " << batch;
+  if (batchnorm) text << ", BatchNorm without scale and shift (eps " << kBatchNormEps << ")";
   return text.str();
 }
 
@@ -73,6 +77,22 @@ void momentum_step(float* w, float* v, const float* g, int64_t n, float rate, fl
   }
 }
 
+// The classifiers of (x - mean) / sqrt(var + eps) as classifiers of x.
+void take_in_statistics(LinearClassifiers& m, const Tensor& mean, const Tensor& var) {
+  const int64_t cols = m.weight.shape[1];
+  for (int64_t o = 0; o < m.weight.shape[0]; ++o) {
+    float* w = ptr<float>(m.weight) + o * cols;
+    double shift = 0;
+    for (int64_t c = 0; c < cols; ++c) {
+      const double scaled =
+          double(w[c]) / std::sqrt(double(ptr<float>(var)[c]) + double(kBatchNormEps));
+      shift += scaled * double(ptr<float>(mean)[c]);
+      w[c] = float(scaled);
+    }
+    ptr<float>(m.bias)[o] -= float(shift);
+  }
+}
+
 }  // namespace
 
 LinearClassifiers fit_linear(const Tensor& x, const std::vector<int32_t>& labels, int classes,
@@ -81,7 +101,8 @@ LinearClassifiers fit_linear(const Tensor& x, const std::vector<int32_t>& labels
   const int64_t n = rows.empty() ? x.shape[0] : int64_t(rows.size());
   const int cols = x.shape[1], count = int(options.rates.size()), outputs = count * classes;
   const int batch = int(std::min<int64_t>(options.batch, n));
-  const int64_t steps_an_epoch = (n + batch - 1) / batch;
+  // As the released code, BatchNorm sees full batches alone.
+  const int64_t steps_an_epoch = options.batchnorm ? n / batch : (n + batch - 1) / batch;
   const int64_t epochs = std::max<int64_t>(
       options.epochs, (options.least_steps + steps_an_epoch - 1) / steps_an_epoch);
 
@@ -89,6 +110,7 @@ LinearClassifiers fit_linear(const Tensor& x, const std::vector<int32_t>& labels
   Tensor velocity = zeros({outputs, cols}), bias_velocity = zeros({outputs});
   Tensor gradient = empty({outputs, cols}), bias_gradient = empty({outputs});
   Tensor rows_of_x = empty({batch, cols}), logits = empty({batch, outputs});
+  Tensor mean = zeros({cols}), var = full({cols}, 1);  // BatchNorm's running statistics
   std::vector<int32_t> targets(static_cast<size_t>(batch));
   const float *xp = ptr<float>(x), momentum = float(options.momentum);
 
@@ -105,12 +127,15 @@ LinearClassifiers fit_linear(const Tensor& x, const std::vector<int32_t>& labels
           targets[size_t(r)] = labels[size_t(sample[r])];
         }
       });
-      linear_forward(logits, rows_of_x, m, taken);
+      Tensor input = rows_of_x;
+      if (options.batchnorm)
+        input = batchnorm(rows_of_x, {}, {}, mean, var, {.eps = kBatchNormEps});
+      linear_forward(logits, input, m, taken);
       cross_entropy_gradient(ptr<float>(logits), ptr<float>(bias_gradient), targets.data(), taken,
                              count, classes);
       run(Cpu{}, Gemm<float>{.c = ptr<float>(gradient),
                              .a = ptr<float>(logits),
-                             .b = ptr<float>(rows_of_x),
+                             .b = ptr<float>(input),
                              .m = outputs,
                              .n = cols,
                              .k = taken,
@@ -133,6 +158,7 @@ LinearClassifiers fit_linear(const Tensor& x, const std::vector<int32_t>& labels
       });
     }
   }
+  if (options.batchnorm) take_in_statistics(m, mean, var);
   return m;
 }
 

@@ -14,7 +14,7 @@ std::string grid_text(const Shape& map, int grid) {
 
 ProbeRow probe_block(SplitFeatures& f, size_t b, const HeldOutRows& rows, int classes,
                      const LinearOptions& linear) {
-  standardize(f, b);
+  if (!linear.batchnorm) standardize(f, b);
   const BlockFeatures& block = f.train.blocks[b];
   LinearClassifiers model = fit_linear(block.x, f.train.labels, classes, linear, rows.kept);
   std::vector<double> held_out = accuracies(model, block.x, f.train.labels, rows.held);
@@ -33,11 +33,11 @@ void conclude(Probe& probe, const ProbeOptions& options) {
     if (probe.rows[i].held_out > probe.rows[probe.best].held_out) probe.best = i;
   const ProbeRow& best = probe.chosen();
   probe.protocol = fmt::format(
-      "linear probe on frozen features; block {} ({}, {} numbers, standardised), maps averaged to "
-      "at "
-      "most {}x{} and {} numbers; {}, rate {:g} of {:g}{}; rate and block chosen on {} held-out "
+      "linear probe on frozen features; block {} ({}, {} numbers{}), maps averaged to "
+      "at most {}x{} and {} numbers; {}, rate {:g} of {:g}{}; rate and block chosen on {} held-out "
       "training pictures; trained on {}, tested on {}; seed {}",
-      best.block, grid_text(best.map, best.grid), best.dims, options.pooling.most_grid,
+      best.block, grid_text(best.map, best.grid), best.dims,
+      options.linear.batchnorm ? "" : ", standardised", options.pooling.most_grid,
       options.pooling.most_grid, options.pooling.most_dims, options.linear.describe(), best.rate,
       fmt::join(options.linear.rates, " "), best.rate_at_edge ? " (the edge of the sweep)" : "",
       probe.held_out, probe.trained_on, probe.tested_on, options.seed);

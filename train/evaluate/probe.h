@@ -38,7 +38,8 @@ struct Probe {
 // Gathers the features of a few blocks at a time, as memory allows.
 Probe linear_probe(const Subject& subject, const DatasetPtr& train, const DatasetPtr& test,
                    const ProbeOptions& options, const Say& say = {});
-// Of these blocks of features that are there; standardises them in place.
+// Of these blocks of features that are there; standardises them in place, unless there is
+// BatchNorm.
 Probe linear_probe(SplitFeatures& features, const std::vector<std::string>& blocks, int classes,
                    const ProbeOptions& options);
 
