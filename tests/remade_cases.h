@@ -33,7 +33,8 @@ inline std::set<std::string> check_remade(Dtype dtype, Device device = Device::c
 }
 
 inline const std::set<std::string> kRemadeOps = {
-    "abs",       "attention", "batchnorm", "batchnorm_inference", "gelu",     "groupnorm",
-    "layernorm", "log",       "silu",      "softplus",            "square"};
+    "abs",  "attention", "batchnorm", "batchnorm_inference",
+    "gelu", "groupnorm", "layernorm", "log",
+    "silu", "softplus",  "square"};
 
 }  // namespace autodidact
