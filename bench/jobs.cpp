@@ -2,7 +2,8 @@
 // once more. bench/peers/jobs.py is PyTorch's side and takes the same lines; the driver asks them
 // in turn. An answer is `work seconds cpu_seconds`, work in images, FLOP (2 a multiply-add of the
 // direct sum) or bytes. `bench_jobs THREADS --memory JOB` runs a job thrice and writes the bytes
-// that the process had before it and at its peak.
+// that the process had before it and at its peak; `--saved JOB`, of a training step, what each kind
+// of op keeps for the backward pass.
 //
 //   train|adapt|infer NETWORK BATCH SIZE TYPE
 //                                          f32 or bf16; SGD with momentum, in adapt without (a step
@@ -23,7 +24,10 @@
 #include <cmath>
 #include <fstream>
 #include <functional>
+#include <iomanip>
 #include <iostream>
+#include <map>
+#include <set>
 #include <sstream>
 #include "bench/cases/case.h"
 #include "bench/cases/ceilings.h"
@@ -46,8 +50,10 @@ namespace {
 
 struct Job {
   std::function<void()> run;
-  double work;          // of one run
-  double least = 0.25;  // seconds: short jobs are repeated
+  double work;                          // of one run
+  double least = 0.25;                  // seconds: short jobs are repeated
+  std::function<Tensor()> loss = {};    // of a training step
+  const Parameters* weights = nullptr;  // of it
 };
 
 Dtype dtype_of(const std::string& type) {
@@ -80,8 +86,9 @@ struct Network {
         labels(empty({batch}, Dtype::i32)) {
     for (int i = 0; i < batch; ++i) ptr<int32_t>(labels)[i] = i % 10;
   }
+  Tensor loss() const { return cross_entropy(model(images), labels); }
   void train() {
-    backward(cross_entropy(model(images), labels));
+    backward(loss());
     optimizer.update(0.01);
   }
   void infer() const { model(images); }
@@ -96,7 +103,11 @@ Job network_job(std::istringstream& line, const std::string& kind) {
   const OptimizerOptions rule{.weight_decay = kind == "adapt" ? 0 : 5e-4f,
                               .momentum = kind == "adapt" ? 0 : 0.9f};
   auto network = std::make_shared<Network>(name, batch, size, dtype_of(type), rule);
-  if (kind != "infer") return {[network] { network->train(); }, double(batch)};
+  if (kind != "infer")
+    return {.run = [network] { network->train(); },
+            .work = double(batch),
+            .loss = [network] { return network->loss(); },
+            .weights = &network->parameters};
   network->parameters.freeze();
   set_training(network->model, false);
   return {[network] { network->infer(); }, double(batch)};
@@ -267,9 +278,12 @@ struct MethodStep {
       batch.samples.push_back(i);
     }
   }
-  void run() {
+  Tensor loss() {
     Metrics metrics;
-    backward(method->loss(batch, metrics));
+    return method->loss(batch, metrics);
+  }
+  void run() {
+    backward(loss());
     optimizer->update(rate);
     ++batch.epoch;  // other views and masks
   }
@@ -296,7 +310,10 @@ Job mae_job(std::istringstream& line) {
   const OptimizerOptions rule{
       .rule = Rule::adamw, .weight_decay = 0.05f, .decay_scalars = false, .beta2 = 0.95f};
   auto step = std::make_shared<MethodStep>("mae", recipe, batch, rule, 1e-4);
-  return {[step] { step->run(); }, double(batch)};
+  return {.run = [step] { step->run(); },
+          .work = double(batch),
+          .loss = [step] { return step->loss(); },
+          .weights = &step->parameters};
 }
 
 Job bench_job(const BenchWork& work) { return {work.run, work.flop + work.bytes}; }
@@ -363,6 +380,29 @@ int64_t resident(const std::string& which) {
   return kilobytes * 1024;
 }
 
+// By kind of op, in millions of bytes; what several keep counts for the oldest of them.
+void print_saved(const Job& job) {
+  check(bool(job.loss), "bench_jobs: --saved needs a training step");
+  const Tensor loss = job.loss();
+  struct Bytes {
+    double kept = 0, remade = 0;
+  };
+  std::map<std::string, Bytes> by_op;
+  Bytes all;
+  std::set<const void*> counted;
+  for (auto& s : job.weights->segments()) counted.insert(s.tensor->buffer.get());
+  for (const Node* node : nodes_of(loss))
+    for (const Node::Kept& k : node->saved) {
+      const double bytes = 1e-6 * double(k.shape.size()) * double(bytes_of(k.dtype));
+      if (!counted.insert(k.what).second) continue;
+      for (Bytes* b : {&by_op[node->op], &all}) (k.remade ? b->remade : b->kept) += bytes;
+    }
+  by_op["all"] = all;
+  for (auto& [op, b] : by_op)
+    std::cout << std::left << std::setw(16) << op << std::right << std::setw(8) << b.kept
+              << std::setw(8) << b.remade << '\n';
+}
+
 }  // namespace
 }  // namespace autodidact
 
@@ -374,6 +414,11 @@ int main(int argc, char** argv) try {
     const Job measured = make_job(argv[3]);
     for (int i = 0; i < 3; ++i) measured.run();
     std::cout << start << ' ' << resident("VmHWM") << std::endl;
+    return 0;
+  }
+  if (argc == 4 && std::string(argv[2]) == "--saved") {
+    std::cout << std::fixed << std::setprecision(1) << "op                  kept  again\n";
+    print_saved(make_job(argv[3]));
     return 0;
   }
   std::string request, current;

@@ -31,18 +31,50 @@ std::string describe(const T& t) {
 
 }  // namespace
 
+struct Saved::Recipe {  // of one output, shared by all that save it
+  std::function<Tensor()> make;
+  std::weak_ptr<Buffer> memory;  // of the forward pass, as long as anyone else holds it
+  uint64_t version;
+  Tensor tensor;  // without memory until it is read
+};
+
 Saved::Saved(const Tensor& t) : tensor_(detach(t)), version_(t.buffer ? t.buffer->version : 0) {}
 
 const Tensor& Saved::get() const {
-  check(!tensor_.buffer || tensor_.buffer->version == version_,
-        running_op ? running_op : "backward", ": a tensor saved for backward, ", describe(tensor_),
+  if (recipe_ && !recipe_->tensor.buffer) {
+    Recipe& r = *recipe_;
+    r.tensor.buffer = r.memory.lock();
+    if (!r.tensor.buffer) r.tensor = r.make(), r.version = r.tensor.buffer->version;
+  }
+  const Tensor& t = recipe_ ? recipe_->tensor : tensor_;
+  check(!t.buffer || t.buffer->version == (recipe_ ? recipe_->version : version_),
+        running_op ? running_op : "backward", ": a tensor saved for backward, ", describe(t),
         ", was changed in place since");
-  return tensor_;
+  return t;
+}
+
+Saved keep(const Tensor& t) {
+  if (t) pending_saved.push_back({t.shape, t.dtype, t.buffer.get(), false});
+  return Saved(t);
+}
+
+bool remakable(const Tensor& t) {
+  const auto recipe = t.node ? t.node->output.recipe_ : nullptr;
+  return recipe && t.buffer->version == recipe->version;
 }
 
 Saved save(const Tensor& t) {
-  pending_saved.push_back({t.shape, t.dtype});
-  return Saved(t);
+  if (!remakable(t)) return keep(t);
+  pending_saved.push_back({t.shape, t.dtype, t.node->output.recipe_.get(), true});
+  return t.node->output;
+}
+
+Saved remade(const Tensor& y, std::function<Tensor()> make) {
+  Saved s;
+  s.recipe_ = std::make_shared<Saved::Recipe>(
+      Saved::Recipe{std::move(make), y.buffer, y.buffer->version, detach(y)});
+  s.recipe_->tensor.buffer = nullptr;
+  return s;
 }
 
 // Nodes whose last owner is a dying node are moved to a list instead of being destroyed inside its
@@ -62,14 +94,15 @@ Node::~Node() {
   }
 }
 
-Tensor record(const char* op, Tensor y, std::vector<Tensor> inputs, Backward backward) {
+Tensor record(const char* op, Tensor y, std::vector<Tensor> inputs, Backward backward,
+              const Saved& output) {
   std::vector<Node::Kept> saved = std::exchange(pending_saved, {});
   if (std::any_of(inputs.begin(), inputs.end(), [](const Tensor& x) { return bool(x.node); })) {
     auto node = std::make_shared<Node>();
     node->op = op, node->shape = y.shape, node->dtype = y.dtype;
     for (Tensor& x : inputs)
       node->inputs.push_back({std::move(x.node), x.shape, x.dtype, x.device()});
-    node->backward = std::move(backward), node->saved = std::move(saved);
+    node->backward = std::move(backward), node->saved = std::move(saved), node->output = output;
     node->order = ++last_order;
     y.node = std::move(node);
   }
@@ -129,6 +162,7 @@ void backward(const Tensor& loss, const Tensor& dloss) {
   while (!ready.empty()) {
     std::shared_ptr<Node> node = ready.extract(std::prev(ready.end())).mapped();
     GradSlots slots(*node);
+    node->output = {};  // all others that saved it are done
     try {
       Running running(node->op);
       node->backward(cast(node->grad, node->dtype), slots);
@@ -174,7 +208,7 @@ Tensor detach(const Tensor& t) {
 
 // ---- reading the tape
 
-static std::vector<Node*> nodes_of(const Tensor& y) {  // oldest first
+std::vector<Node*> nodes_of(const Tensor& y) {
   std::vector<Node*> found, work;
   std::unordered_set<Node*> seen;
   auto visit = [&](Node* n) {
@@ -193,7 +227,8 @@ static std::vector<Node*> nodes_of(const Tensor& y) {  // oldest first
 
 static std::string saved_text(const Node& n) {
   std::string text;
-  for (auto& s : n.saved) text += (text.empty() ? "" : ", ") + describe(s);
+  for (auto& s : n.saved)
+    text += (text.empty() ? "" : ", ") + describe(s) + (s.remade ? " made again" : "");
   return text;
 }
 

@@ -42,13 +42,6 @@ void merge_statistics(A* mean, A* m2, const A* chunk_mean, const A* chunk_m2, co
   }
 }
 
-// x scale + shift = gamma (x - mean) rstd + beta
-template <class A>
-void fold(A* scale, A* shift, A mean, A rstd, const A* gamma, const A* beta, int64_t c) {
-  *scale = gamma ? gamma[c] * rstd : rstd;
-  *shift = (beta ? beta[c] : A(0)) - mean * *scale;
-}
-
 }  // namespace
 
 template <class T>
@@ -57,10 +50,11 @@ void run(Cpu, BatchNormForward<T> p) {
   auto& kernels = channel_kernels<T>();
   int C = p.channels;
   Chunks chunks(p.rows, p.splits, C);
-  Scratch<A> chunk_mean(chunks.count * C), chunk_m2(chunks.count * C);
-  Scratch<A> m2(C * int64_t(p.splits)), scale(C * int64_t(p.splits));
-  Scratch<A> shift(C * int64_t(p.splits)), own_mean(p.mean ? 0 : C * int64_t(p.splits));
+  int64_t table = int64_t(p.splits) * C;
+  Scratch<A> chunk_mean(chunks.count * C), chunk_m2(chunks.count * C), m2(table);
+  Scratch<A> own_mean(p.mean ? 0 : table), own_rstd(p.rstd ? 0 : table);
   A* means = p.mean ? p.mean : own_mean.data();
+  A* rstds = p.rstd ? p.rstd : own_rstd.data();
   parallel_for(chunks.count, 1, [&](int64_t k, int64_t) {
     kernels.statistics(&chunk_mean[k * C], &chunk_m2[k * C], p.x + chunks.first(k) * C,
                        chunks.size(k), C);
@@ -71,10 +65,8 @@ void run(Cpu, BatchNormForward<T> p) {
                        chunk_m2.data(), chunks, s, C, begin, end);
     for (int64_t c = begin; c < end; ++c) {
       double mean = 0, var = 0;
-      for (int64_t i = c; i < int64_t(p.splits) * C; i += C) {
-        A rstd = A(1 / std::sqrt(double(m2[i]) / double(chunks.rows) + double(p.eps)));
-        if (p.rstd) p.rstd[i] = rstd;
-        fold(&scale[i], &shift[i], means[i], rstd, p.gamma, p.beta, c);
+      for (int64_t i = c; i < table; i += C) {
+        rstds[i] = A(1 / std::sqrt(double(m2[i]) / double(chunks.rows) + double(p.eps)));
         mean += double(means[i]) / p.splits;
         var += double(m2[i]) / double(chunks.rows - 1) / p.splits;
       }
@@ -85,29 +77,39 @@ void run(Cpu, BatchNormForward<T> p) {
       }
     }
   });
+  run(Cpu{}, BatchNormApply<T>{p.y, p.x, means, rstds, p.gamma, p.beta, p.residual, p.rows, C,
+                               p.splits, p.relu});
+}
+
+// y = act(x scale + shift + residual), where x scale + shift = gamma (x - mean) rstd + beta.
+template <class T>
+void run(Cpu, BatchNormApply<T> p) {
+  using A = Acc<T>;
+  int C = p.channels;
+  Chunks chunks(p.rows, p.splits, C);
+  int64_t table = int64_t(p.splits) * C;
+  Scratch<A> scale(table), shift(table);
+  for (int64_t i = 0; i < table; ++i) {
+    int64_t c = i % C;
+    scale[i] = p.gamma ? p.gamma[c] * p.rstd[i] : p.rstd[i];
+    shift[i] = (p.beta ? p.beta[c] : A(0)) - p.mean[i] * scale[i];
+  }
   parallel_for(chunks.count, 1, [&](int64_t k, int64_t) {
     int64_t first = chunks.first(k) * C, split = k / chunks.per_split * C;
-    kernels.apply(p.y + first, p.x + first, p.residual ? p.residual + first : nullptr,
-                  &scale[split], &shift[split], chunks.size(k), C, p.relu);
+    channel_kernels<T>().apply(p.y + first, p.x + first, p.residual ? p.residual + first : nullptr,
+                               &scale[split], &shift[split], chunks.size(k), C, p.relu);
   });
 }
 
 template <class T>
 void run(Cpu, BatchNormInference<T> p) {
   using A = Acc<T>;
-  auto& kernels = channel_kernels<T>();
-  int C = p.channels;
-  Scratch<A> scale(C), shift(C);
-  for (int c = 0; c < C; ++c) {
-    A rstd = A(1 / std::sqrt(double(p.running_var[c]) + double(p.eps)));
-    if (p.rstd) p.rstd[c] = rstd;
-    fold(&scale[c], &shift[c], p.running_mean[c], rstd, p.gamma, p.beta, c);
-  }
-  parallel_for(p.rows, channel_grain(C), [&](int64_t begin, int64_t end) {
-    int64_t first = begin * C;
-    kernels.apply(p.y + first, p.x + first, p.residual ? p.residual + first : nullptr, scale.data(),
-                  shift.data(), end - begin, C, p.relu);
-  });
+  Scratch<A> own_rstd(p.rstd ? 0 : p.channels);
+  A* rstd = p.rstd ? p.rstd : own_rstd.data();
+  for (int c = 0; c < p.channels; ++c)
+    rstd[c] = A(1 / std::sqrt(double(p.running_var[c]) + double(p.eps)));
+  run(Cpu{}, BatchNormApply<T>{p.y, p.x, p.running_mean, rstd, p.gamma, p.beta, p.residual, p.rows,
+                               p.channels, 1, p.relu});
 }
 
 // With xhat = (x - mean) rstd and sums over a split's n rows:
@@ -160,6 +162,9 @@ void run(Cpu, BatchNormBackward<T> p) {
 template void run(Cpu, BatchNormForward<float>);
 template void run(Cpu, BatchNormForward<bf16>);
 template void run(Cpu, BatchNormForward<double>);
+template void run(Cpu, BatchNormApply<float>);
+template void run(Cpu, BatchNormApply<bf16>);
+template void run(Cpu, BatchNormApply<double>);
 template void run(Cpu, BatchNormInference<float>);
 template void run(Cpu, BatchNormInference<bf16>);
 template void run(Cpu, BatchNormInference<double>);

@@ -29,10 +29,9 @@ __global__ void batchnorm_sums_kernel(float* partial, float* shift, const T* x, 
     store(shift + table_entry(w, k), near);
 }
 
-// x scale + offset = gamma (x - mean) rstd + beta.   scale, offset: [splits, channels]; shift holds
-// what was subtracted and becomes offset
+// shift: [splits, channels], what was subtracted
 template <class T>
-__global__ void batchnorm_statistics_kernel(BatchNormForward<T> p, float* scale, float* shift,
+__global__ void batchnorm_statistics_kernel(BatchNormForward<T> p, const float* shift,
                                             const float* partial, int chunks, int64_t rows) {
   int c = int(blockIdx.x * blockDim.x + threadIdx.x), C = p.channels;
   bool writes = threadIdx.y == 0 && c < C;
@@ -45,11 +44,8 @@ __global__ void batchnorm_statistics_kernel(BatchNormForward<T> p, float* scale,
     double d = sum[0] / n, m2 = sum[1] - sum[0] * d;
     if (m2 < 0) m2 = 0;
     double m = double(shift[i]) + d;
-    float mean = float(m), rstd = float(1 / sqrt(m2 / n + double(p.eps)));
-    if (p.mean) p.mean[i] = mean;
-    if (p.rstd) p.rstd[i] = rstd;
-    scale[i] = p.gamma ? p.gamma[c] * rstd : rstd;
-    shift[i] = (p.beta ? p.beta[c] : 0.0f) - mean * scale[i];
+    p.mean[i] = float(m);
+    p.rstd[i] = float(1 / sqrt(m2 / n + double(p.eps)));
     all_mean += m / p.splits;
     all_var += m2 / (n - 1) / p.splits;
   }
@@ -59,23 +55,11 @@ __global__ void batchnorm_statistics_kernel(BatchNormForward<T> p, float* scale,
   p.running_var[c] = float((1 - momentum) * double(p.running_var[c]) + momentum * all_var);
 }
 
-template <int N, class T>
-__global__ void batchnorm_forward_kernel(BatchNormForward<T> p, const float* scale,
-                                         const float* shift, ColumnChunks k) {
-  ColumnWalk w = column_walk<N>(k);
-  if (!w.inside) return;
-  int64_t i = table_entry(w, k);
-  scale_shift_rows<N>(p.y + w.col, p.x + w.col, p.residual ? p.residual + w.col : nullptr, p.relu,
-                      load<N>(scale + i), load<N>(shift + i), w.first, w.end, w.step, k.cols);
-}
-
-template <int N, class T>
-__global__ void batchnorm_inference_kernel(BatchNormInference<T> p, ColumnChunks k) {
-  ColumnWalk w = column_walk<N>(k);
-  if (!w.inside) return;
-  auto mean = load<N>(p.running_mean + w.col), rstd = load<N>(p.running_var + w.col);
-  for (int j = 0; j < N; ++j) rstd.v[j] = 1 / sqrt(rstd.v[j] + p.eps);
-  if (p.rstd && blockIdx.x == 0 && threadIdx.y == 0) store(p.rstd + w.col, rstd);
+// y = act(x scale + shift + residual), where x scale + shift = gamma (x - mean) rstd + beta.
+template <int N, class P>
+__device__ __forceinline__ void normalize_rows(const P& p, const Pack<N, float>& mean,
+                                               Pack<N, float> rstd, const ColumnWalk& w,
+                                               int64_t stride) {
   auto shift = p.beta ? load<N>(p.beta + w.col) : repeated<N>(0.0f);
   if (p.gamma) {
     auto gamma = load<N>(p.gamma + w.col);
@@ -83,7 +67,25 @@ __global__ void batchnorm_inference_kernel(BatchNormInference<T> p, ColumnChunks
   }
   for (int j = 0; j < N; ++j) shift.v[j] -= mean.v[j] * rstd.v[j];
   scale_shift_rows<N>(p.y + w.col, p.x + w.col, p.residual ? p.residual + w.col : nullptr, p.relu,
-                      rstd, shift, w.first, w.end, w.step, k.cols);
+                      rstd, shift, w.first, w.end, w.step, stride);
+}
+
+template <int N, class T>
+__global__ void batchnorm_forward_kernel(BatchNormApply<T> p, ColumnChunks k) {
+  ColumnWalk w = column_walk<N>(k);
+  if (!w.inside) return;
+  int64_t i = table_entry(w, k);
+  normalize_rows<N>(p, load<N>(p.mean + i), load<N>(p.rstd + i), w, k.cols);
+}
+
+template <int N, class T>
+__global__ void batchnorm_inference_kernel(BatchNormInference<T> p, ColumnChunks k) {
+  ColumnWalk w = column_walk<N>(k);
+  if (!w.inside) return;
+  auto rstd = load<N>(p.running_var + w.col);
+  for (int j = 0; j < N; ++j) rstd.v[j] = 1 / sqrt(rstd.v[j] + p.eps);
+  if (p.rstd && blockIdx.x == 0 && threadIdx.y == 0) store(p.rstd + w.col, rstd);
+  normalize_rows<N>(p, load<N>(p.running_mean + w.col), rstd, w, k.cols);
 }
 
 // partial: [chunk, 2, channels]
@@ -147,19 +149,30 @@ unsigned totals_blocks(int channels) { return unsigned(div_up(channels, kWarpSiz
 template <class T>
 void run(Cuda queue, BatchNormForward<T> p) {
   constexpr int N = kPack<T>;
-  choose_pack<N>(p.channels % N == 0 && aligned(p.y, p.x, p.residual), [&](auto pack) {
-    int64_t rows = p.rows / p.splits, table = int64_t(p.splits) * p.channels;
+  int64_t rows = p.rows / p.splits, table = int64_t(p.splits) * p.channels;
+  DeviceScratch<float> own_mean(queue, p.mean ? 0 : table), own_rstd(queue, p.rstd ? 0 : table);
+  if (!p.mean) p.mean = own_mean.data();
+  if (!p.rstd) p.rstd = own_rstd.data();
+  choose_pack<N>(p.channels % N == 0 && aligned(p.x), [&](auto pack) {
     auto sums = column_chunks(rows, p.channels, p.splits, pack(), kMostSumBlocks);
-    auto all = column_chunks(rows, p.channels, p.splits, pack(), kMostBlocks);
-    DeviceScratch<float> partial(queue, 2 * sums.count() * p.channels);
-    DeviceScratch<float> scale(queue, table), shift(queue, table);
+    DeviceScratch<float> partial(queue, 2 * sums.count() * p.channels), shift(queue, table);
     launch(queue, sums.grid, sums.block, sums_memory(sums.block, 2 * pack(), sizeof(float)),
            batchnorm_sums_kernel<pack(), T>, partial.data(), shift.data(), p.x, sums);
     launch(queue, totals_blocks(p.channels), kTotalsBlock, kTotalsMemory<2>,
-           batchnorm_statistics_kernel<T>, p, scale.data(), shift.data(), partial.data(),
-           sums.chunks, rows);
-    launch(queue, all.grid, all.block, 0, batchnorm_forward_kernel<pack(), T>, p, scale.data(),
-           shift.data(), all);
+           batchnorm_statistics_kernel<T>, p, shift.data(), partial.data(), sums.chunks, rows);
+  });
+  run(queue, BatchNormApply<T>{p.y, p.x, p.mean, p.rstd, p.gamma, p.beta, p.residual, p.rows,
+                               p.channels, p.splits, p.relu});
+}
+
+template <class T>
+void run(Cuda queue, BatchNormApply<T> p) {
+  constexpr int N = kPack<T>;
+  bool packs =
+      p.channels % N == 0 && aligned(p.y, p.x, p.residual, p.mean, p.rstd, p.gamma, p.beta);
+  choose_pack<N>(packs, [&](auto pack) {
+    auto all = column_chunks(p.rows / p.splits, p.channels, p.splits, pack(), kMostBlocks);
+    launch(queue, all.grid, all.block, 0, batchnorm_forward_kernel<pack(), T>, p, all);
   });
 }
 
@@ -199,6 +212,8 @@ void run(Cuda queue, BatchNormBackward<T> p) {
 
 template void run(Cuda, BatchNormForward<float>);
 template void run(Cuda, BatchNormForward<bf16>);
+template void run(Cuda, BatchNormApply<float>);
+template void run(Cuda, BatchNormApply<bf16>);
 template void run(Cuda, BatchNormInference<float>);
 template void run(Cuda, BatchNormInference<bf16>);
 template void run(Cuda, BatchNormBackward<float>);

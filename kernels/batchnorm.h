@@ -25,7 +25,20 @@ struct BatchNormForward {
   bool relu;
 };
 
-// The same with given statistics: inference, and training with frozen ones.
+// Its last step alone: y again, the same bytes, from the statistics that it kept.
+template <class T>
+struct BatchNormApply {
+  T* y;                       // [rows, channels]
+  const T* x;                 // [rows, channels]
+  const Acc<T>*mean, *rstd;   // [splits, channels]
+  const Acc<T>*gamma, *beta;  // [channels]; null: 1 and 0
+  const T* residual;          // as x, or null
+  int64_t rows;               // a multiple of splits
+  int channels, splits;
+  bool relu;
+};
+
+// With given statistics: inference, and training with frozen ones.
 template <class T>
 struct BatchNormInference {
   T* y;                                     // [rows, channels]
@@ -59,11 +72,15 @@ struct BatchNormBackward {
 template <class T>
 void run(Cpu, BatchNormForward<T>);
 template <class T>
+void run(Cpu, BatchNormApply<T>);
+template <class T>
 void run(Cpu, BatchNormInference<T>);
 template <class T>
 void run(Cpu, BatchNormBackward<T>);
 template <class T>
 void run(Cuda, BatchNormForward<T>);
+template <class T>
+void run(Cuda, BatchNormApply<T>);
 template <class T>
 void run(Cuda, BatchNormInference<T>);
 template <class T>

@@ -3,7 +3,8 @@ PyTorch gets its best: for each job the fastest of contiguous and channels_last 
 --compile also of torch.compile where that works; which one is said on standard error.
 
     jobs.py THREADS [--clock wall|cpu] [--compile]
-    jobs.py THREADS --memory JOB    bytes before JOB and at its peak, of the way that needs least"""
+    jobs.py THREADS --memory JOB    bytes before JOB and at its peak, of the way that needs least
+    jobs.py THREADS --saved JOB     what each kind of op keeps for the backward pass of a training step"""
 
 import argparse
 import itertools
@@ -375,16 +376,65 @@ def memory(request):
     print(start, peak)
 
 
+def saved(request):
+    """By kind of op, in millions of bytes; what several keep counts for the oldest of them. Parameters
+    are left out. `hooks`: all that saved_tensors_hooks see."""
+    *_, (name, step, _) = runs(request, False)
+    seen, weights = {}, set()
+
+    def pack(t):
+        storage = t.untyped_storage()
+        seen[storage.data_ptr()] = storage.nbytes()
+        return t
+
+    def count(loss, *_, **__):
+        by_op, counted, nodes, work = {}, set(weights), {}, [loss.grad_fn]
+        while work:
+            node = work.pop()
+            if node not in nodes:
+                nodes[node] = node._sequence_nr() if hasattr(node, "_sequence_nr") else 0
+                work += [n for n, _ in node.next_functions if n is not None]
+        for node in sorted(nodes, key=nodes.get):
+            if hasattr(node, "variable"):
+                continue
+            op = type(node).__name__.removesuffix("0").removesuffix("Backward")
+            for attribute in dir(node):
+                t = getattr(node, attribute) if attribute.startswith("_saved_") else None
+                for each in t if isinstance(t, (list, tuple)) else (t,):
+                    if torch.is_tensor(each) and each.untyped_storage().data_ptr() not in counted:
+                        counted.add(each.untyped_storage().data_ptr())
+                        by_op[op] = by_op.get(op, 0) + each.untyped_storage().nbytes()
+        for op, kept in by_op.items():
+            if kept > 1e5:
+                print(f"{op:40s} {1e-6 * kept:8.1f}")
+        print(f"{'all':40s} {1e-6 * sum(by_op.values()):8.1f}")
+        print(f"{'hooks':40s} {1e-6 * sum(n for p, n in seen.items() if p not in weights):8.1f}")
+        sys.exit()
+
+    def zero_grad(optimizer, *_, **__):
+        for group in optimizer.param_groups:
+            weights.update(p.untyped_storage().data_ptr() for p in group["params"])
+
+    torch.optim.Optimizer.zero_grad = zero_grad
+    torch.Tensor.backward = count  # in place of the step's backward pass
+    print(f"PyTorch runs {request} {name}", file=sys.stderr)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+        step()
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("threads", type=int)
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--memory", metavar="JOB")
+    parser.add_argument("--saved", metavar="JOB")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     if given.memory:
         return memory(given.memory)
+    if given.saved:
+        return saved(given.saved)
     print(torch.__version__, flush=True)
     current = run = work = None
     for request in sys.stdin:

@@ -12,8 +12,7 @@ namespace autodidact {
 namespace {
 
 template <class Op>
-Tensor unary(const char* name, const Tensor& x) {
-  check_dtypes(name, x);
+Tensor unary_forward(const char* name, const Tensor& x) {
   Tensor y = empty_like(x, name);
   dispatch(
       x,
@@ -21,7 +20,14 @@ Tensor unary(const char* name, const Tensor& x) {
         run(queue, UnaryForward<Op, T>{ptr<T>(y), ptr<T>(x), x.size()});
       },
       name);
-  // The derivative reads x or y, never both: only that one is kept.
+  return y;
+}
+
+template <class Op>
+Tensor unary(const char* name, const Tensor& x) {
+  check_dtypes(name, x);
+  Tensor y = unary_forward<Op>(name, x);
+  // The derivative reads x or y, never both: only that one is kept. y can be made again from x.
   if constexpr (Op::kNeeds == Needs::y)
     return record(name, y, {x}, [y = save(y)](const Tensor& dy, GradSlots& d) {
       Tensor dx = d.activation(0);
@@ -30,15 +36,20 @@ Tensor unary(const char* name, const Tensor& x) {
         run(queue, UnaryBackward<Op, T>{ptr<T>(dx), ptr<T>(dy), nullptr, ptr<T>(*y), dy.size()});
       });
     });
-  else if constexpr (Op::kNeeds == Needs::x)
-    return record(name, y, {x}, [x = save(x)](const Tensor& dy, GradSlots& d) {
-      Tensor dx = d.activation(0);
-      if (!dx) return;
-      dispatch(dy, [&]<class T>(auto queue, T) {
-        run(queue, UnaryBackward<Op, T>{ptr<T>(dx), ptr<T>(dy), ptr<T>(*x), nullptr, dy.size()});
-      });
-    });
-  else
+  else if constexpr (Op::kNeeds == Needs::x) {
+    const Saved kept = keep(x);
+    return record(
+        name, y, {x},
+        [x = kept](const Tensor& dy, GradSlots& d) {
+          Tensor dx = d.activation(0);
+          if (!dx) return;
+          dispatch(dy, [&]<class T>(auto queue, T) {
+            run(queue,
+                UnaryBackward<Op, T>{ptr<T>(dx), ptr<T>(dy), ptr<T>(*x), nullptr, dy.size()});
+          });
+        },
+        remade(y, [name, x = kept] { return unary_forward<Op>(name, x); }));
+  } else
     return record(name, y, {x}, [](const Tensor& dy, GradSlots& d) {
       Tensor dx = d.activation(0);
       if (!dx) return;

@@ -32,6 +32,39 @@ Tensor residual_gradient(const Tensor& dy, GradSlots& d, int slot, bool relu) {
   return {};
 }
 
+// The statistics are written where memory is given for them.
+Tensor layernorm_forward(const Tensor& mean, const Tensor& rstd, const Tensor& x,
+                         const Tensor& gamma, const Tensor& beta, float eps) {
+  Tensor y = empty_like(x);
+  dispatch(x, [&]<class T>(auto queue, T) {
+    run(queue, LayerNormForward<T>{ptr<T>(y), ptr<Acc<T>>(mean), ptr<Acc<T>>(rstd), ptr<T>(x),
+                                   ptr<Acc<T>>(gamma), ptr<Acc<T>>(beta), rows_of(x.shape),
+                                   x.shape.back(), eps});
+  });
+  return y;
+}
+
+Tensor groupnorm_forward(const Tensor& mean, const Tensor& rstd, const Tensor& x,
+                         const Tensor& gamma, const Tensor& beta, int groups,
+                         const NormOptions& options) {
+  const int N = x.shape[0], C = x.shape.back();
+  const int pixels = int(Shape(x.shape.begin() + 1, x.shape.end() - 1).size());
+  Tensor y = empty_like(x);
+  dispatch(x, [&]<class T>(auto queue, T) {
+    using A = Acc<T>;
+    run(queue, GroupNormForward<T>{ptr<T>(y), ptr<A>(mean), ptr<A>(rstd), ptr<T>(x), ptr<A>(gamma),
+                                   ptr<A>(beta), ptr<T>(options.residual), N, pixels, C, groups,
+                                   options.eps, options.relu});
+  });
+  return y;
+}
+
+// Where a ReLU follows, its gradient asks y which way it went.
+Saved saved_gate(const Tensor& y, const Saved& output, bool relu) {
+  if (!relu) return {};
+  return output ? output : keep(y);
+}
+
 }  // namespace
 
 Tensor layernorm(const Tensor& x, const Tensor& gamma, const Tensor& beta, float eps) {
@@ -41,23 +74,24 @@ Tensor layernorm(const Tensor& x, const Tensor& gamma, const Tensor& beta, float
   check_channels("layernorm", "beta", beta, x);
   int cols = x.shape.back();
   int64_t rows = int_size("layernorm", rows_of(x.shape));
-  Tensor y = empty_like(x), mean = empty({int(rows)}, acc(x.dtype), x.device());
-  Tensor rstd = empty_like(mean);
-  dispatch(x, [&]<class T>(auto queue, T) {
-    run(queue, LayerNormForward<T>{ptr<T>(y), ptr<Acc<T>>(mean), ptr<Acc<T>>(rstd), ptr<T>(x),
-                                   ptr<Acc<T>>(gamma), ptr<Acc<T>>(beta), rows, cols, eps});
-  });
-  return record("layernorm", y, {x, gamma, beta},
-                [x = save(x), gamma = save(gamma), mean = save(mean), rstd = save(rstd), rows,
-                 cols](const Tensor& dy, GradSlots& d) {
-                  Tensor dx = d.activation(0), dgamma = d.weight(1), dbeta = d.weight(2);
-                  dispatch(dy, [&]<class T>(auto queue, T) {
-                    using A = Acc<T>;
-                    run(queue, LayerNormBackward<T>{ptr<T>(dx), ptr<A>(dgamma), ptr<A>(dbeta),
-                                                    ptr<T>(dy), ptr<T>(*x), ptr<A>(*gamma),
-                                                    ptr<A>(*mean), ptr<A>(*rstd), rows, cols});
-                  });
-                });
+  Tensor mean = empty({int(rows)}, acc(x.dtype), x.device()), rstd = empty_like(mean);
+  Tensor y = layernorm_forward(mean, rstd, x, gamma, beta, eps);
+  const Saved x_kept = keep(x), gamma_kept = keep(gamma);
+  return record(
+      "layernorm", y, {x, gamma, beta},
+      [x = x_kept, gamma = gamma_kept, mean = save(mean), rstd = save(rstd), rows, cols](
+          const Tensor& dy, GradSlots& d) {
+        Tensor dx = d.activation(0), dgamma = d.weight(1), dbeta = d.weight(2);
+        dispatch(dy, [&]<class T>(auto queue, T) {
+          using A = Acc<T>;
+          run(queue, LayerNormBackward<T>{ptr<T>(dx), ptr<A>(dgamma), ptr<A>(dbeta), ptr<T>(dy),
+                                          ptr<T>(*x), ptr<A>(*gamma), ptr<A>(*mean), ptr<A>(*rstd),
+                                          rows, cols});
+        });
+      },
+      remade(y, [x = x_kept, gamma = gamma_kept, beta = keep(beta), eps] {
+        return layernorm_forward({}, {}, x, gamma, beta, eps);
+      }));
 }
 
 Tensor groupnorm(const Tensor& x, const Tensor& gamma, const Tensor& beta, int groups,
@@ -70,18 +104,18 @@ Tensor groupnorm(const Tensor& x, const Tensor& gamma, const Tensor& beta, int g
   check(groups >= 1 && C % groups == 0, "groupnorm: groups must divide the ", C, " channels, got ",
         groups);
   bool relu = options.relu;
-  const Tensor& residual = options.residual;
-  Tensor y = empty_like(x), mean = empty({N, groups}, acc(x.dtype), x.device());
-  Tensor rstd = empty_like(mean);
-  dispatch(x, [&]<class T>(auto queue, T) {
-    using A = Acc<T>;
-    run(queue, GroupNormForward<T>{ptr<T>(y), ptr<A>(mean), ptr<A>(rstd), ptr<T>(x), ptr<A>(gamma),
-                                   ptr<A>(beta), ptr<T>(residual), N, pixels, C, groups,
-                                   options.eps, relu});
-  });
+  Tensor mean = empty({N, groups}, acc(x.dtype), x.device()), rstd = empty_like(mean);
+  Tensor y = groupnorm_forward(mean, rstd, x, gamma, beta, groups, options);
+  const Saved x_kept = keep(x), gamma_kept = keep(gamma);
+  Saved output;
+  if (!remakable(options.residual))
+    output = remade(y, [x = x_kept, gamma = gamma_kept, beta = keep(beta), groups,
+                        eps = options.eps, relu, residual = keep(options.residual)] {
+      return groupnorm_forward({}, {}, x, gamma, beta, groups, {eps, relu, residual});
+    });
   return record(
-      "groupnorm", y, {x, gamma, beta, residual},
-      [x = save(x), y = relu ? save(y) : Saved({}), gamma = save(gamma), mean = save(mean),
+      "groupnorm", y, {x, gamma, beta, options.residual},
+      [x = x_kept, y = saved_gate(y, output, relu), gamma = gamma_kept, mean = save(mean),
        rstd = save(rstd), N, pixels, C, groups, relu](const Tensor& dy, GradSlots& d) {
         Tensor dx = d.activation(0), dgamma = d.weight(1), dbeta = d.weight(2);
         Tensor dresidual = residual_gradient(dy, d, 3, relu);
@@ -92,10 +126,24 @@ Tensor groupnorm(const Tensor& x, const Tensor& gamma, const Tensor& beta, int g
                                    ptr<T>(dy), ptr<T>(*x), ptr<T>(*y), ptr<A>(*gamma),
                                    ptr<A>(*mean), ptr<A>(*rstd), N, pixels, C, groups, relu});
         });
-      });
+      },
+      output);
 }
 
 namespace {
+
+Tensor batchnorm_apply(const Tensor& x, const Tensor& mean, const Tensor& rstd, const Tensor& gamma,
+                       const Tensor& beta, bool relu, const Tensor& residual) {
+  const int C = x.shape.back();
+  Tensor y = empty_like(x);
+  dispatch(x, [&]<class T>(auto queue, T) {
+    using A = Acc<T>;
+    run(queue, BatchNormApply<T>{ptr<T>(y), ptr<T>(x), ptr<A>(mean), ptr<A>(rstd), ptr<A>(gamma),
+                                 ptr<A>(beta), ptr<T>(residual), x.size() / C, C,
+                                 int(mean.size()) / C, relu});
+  });
+  return y;
+}
 
 // The tape's part of both forms of batch normalisation.
 Tensor record_batchnorm(const char* name, const Tensor& y, const Tensor& x, const Tensor& gamma,
@@ -104,21 +152,30 @@ Tensor record_batchnorm(const char* name, const Tensor& y, const Tensor& x, cons
   int C = x.shape.back();
   int64_t rows = x.size() / C;
   bool relu = options.relu;
-  return record(name, y, {x, gamma, beta, options.residual},
-                [x = save(x), y = relu ? save(y) : Saved({}),
-                 gamma = gamma ? save(gamma) : Saved({}), mean = save(mean), rstd = save(rstd),
-                 rows, C, splits, relu, constant_statistics](const Tensor& dy, GradSlots& d) {
-                  Tensor dx = d.activation(0), dgamma = d.weight(1), dbeta = d.weight(2);
-                  Tensor dresidual = residual_gradient(dy, d, 3, relu);
-                  dispatch(dy, [&]<class T>(auto queue, T) {
-                    using A = Acc<T>;
-                    run(queue,
-                        BatchNormBackward<T>{ptr<T>(dx), ptr<A>(dgamma), ptr<A>(dbeta),
-                                             ptr<T>(dresidual), ptr<T>(dy), ptr<T>(*x), ptr<T>(*y),
-                                             ptr<A>(*gamma), ptr<A>(*mean), ptr<A>(*rstd), rows, C,
-                                             splits, relu, constant_statistics});
-                  });
-                });
+  const Saved x_kept = keep(x), gamma_kept = keep(gamma), mean_kept = keep(mean),
+              rstd_kept = keep(rstd);
+  Saved output;
+  if (!remakable(options.residual))
+    output = remade(y, [x = x_kept, mean = mean_kept, rstd = rstd_kept, gamma = gamma_kept,
+                        beta = keep(beta), relu, residual = keep(options.residual)] {
+      return batchnorm_apply(x, mean, rstd, gamma, beta, relu, residual);
+    });
+  return record(
+      name, y, {x, gamma, beta, options.residual},
+      [x = x_kept, y = saved_gate(y, output, relu), gamma = gamma_kept, mean = mean_kept,
+       rstd = rstd_kept, rows, C, splits, relu,
+       constant_statistics](const Tensor& dy, GradSlots& d) {
+        Tensor dx = d.activation(0), dgamma = d.weight(1), dbeta = d.weight(2);
+        Tensor dresidual = residual_gradient(dy, d, 3, relu);
+        dispatch(dy, [&]<class T>(auto queue, T) {
+          using A = Acc<T>;
+          run(queue, BatchNormBackward<T>{ptr<T>(dx), ptr<A>(dgamma), ptr<A>(dbeta),
+                                          ptr<T>(dresidual), ptr<T>(dy), ptr<T>(*x), ptr<T>(*y),
+                                          ptr<A>(*gamma), ptr<A>(*mean), ptr<A>(*rstd), rows, C,
+                                          splits, relu, constant_statistics});
+        });
+      },
+      output);
 }
 
 }  // namespace

@@ -52,16 +52,15 @@ Tensor gather_patches(const Tensor& images, int patch, const PatchMask& mask) {
     run(queue, GatherPatches<T>{ptr<T>(y), ptr<const T>(images), ptr<const int32_t>(mask.visible),
                                 s, kept});
   });
-  return record(
-      "gather_patches", y, {images},
-      [place = mask ? save(mask.place) : Saved({}), s, kept](const Tensor& dy, GradSlots& d) {
-        Tensor dimages = d.activation(0);
-        if (!dimages) return;
-        dispatch(dy, [&]<class T>(auto queue, T) {
-          run(queue, GatherPatchesBackward<T>{ptr<T>(dimages), ptr<const T>(dy),
-                                              ptr<const int32_t>(*place), s, kept});
-        });
-      });
+  return record("gather_patches", y, {images},
+                [place = save(mask.place), s, kept](const Tensor& dy, GradSlots& d) {
+                  Tensor dimages = d.activation(0);
+                  if (!dimages) return;
+                  dispatch(dy, [&]<class T>(auto queue, T) {
+                    run(queue, GatherPatchesBackward<T>{ptr<T>(dimages), ptr<const T>(dy),
+                                                        ptr<const int32_t>(*place), s, kept});
+                  });
+                });
 }
 
 Tensor embed_tokens(const Tensor& x, const Tensor& class_token, const Tensor& pos,
@@ -84,7 +83,7 @@ Tensor embed_tokens(const Tensor& x, const Tensor& class_token, const Tensor& po
                               ptr<const Acc<T>>(pos), ptr<const int32_t>(mask.visible), s});
   });
   return record("embed_tokens", y, {x, class_token, pos},
-                [place = mask ? save(mask.place) : Saved({}), s](const Tensor& dy, GradSlots& d) {
+                [place = save(mask.place), s](const Tensor& dy, GradSlots& d) {
                   Tensor dx = d.activation(0), dtoken = d.weight(1), dpos = d.weight(2);
                   dispatch(dy, [&]<class T>(auto queue, T) {
                     run(queue,

@@ -6,6 +6,7 @@
 #include "kernels/vendor/vendor.h"
 #include "tests/low_precision.h"
 #include "tests/op_values.h"
+#include "tests/remade_cases.h"
 
 using namespace autodidact;
 
@@ -62,6 +63,11 @@ TEST_CASE(
   Restore restore;
   set_cpu_class(CpuClass::plain);
   for_each_case(check_row);
+}
+
+TEST_CASE("device ops: an output that can be made again has the same bytes") {
+  for (Dtype dtype : {Dtype::f32, Dtype::bf16})
+    CHECK(check_remade(dtype, Device::cuda) == kRemadeOps);
 }
 
 #if defined(HAS_VENDOR)

@@ -13,6 +13,7 @@
 #include "kernels/parallel.h"
 #include "tests/low_precision.h"
 #include "tests/op_values.h"
+#include "tests/remade_cases.h"
 
 using namespace autodidact;
 
@@ -122,6 +123,17 @@ TEST_CASE("ops: the same bytes twice, and for 1, 2 and 3 threads") {
       }
     }
   });
+}
+
+TEST_CASE("ops: an output that can be made again has the same bytes, in each class") {
+  Restore restore;
+  std::vector<CpuClass> classes = simd_classes();
+  classes.push_back(CpuClass::plain);
+  for (CpuClass c : classes)
+    for (Dtype dtype : {Dtype::f32, Dtype::bf16, Dtype::f64}) {
+      set_cpu_class(c);
+      CHECK(check_remade(dtype) == kRemadeOps);
+    }
 }
 
 TEST_CASE("ops: wrong shapes are refused in words") {

@@ -116,6 +116,101 @@ TEST_CASE("tape: memory changed in place after it was saved is refused, and the 
 }
 
 namespace {
+// 2 x, and how often it was computed.
+struct Doubled {
+  int made = 0;
+  Tensor forward(const Tensor& x) {
+    ++made;
+    Tensor y = clone(detach(x));
+    accumulate(y, x);
+    return y;
+  }
+  Tensor operator()(const Tensor& x) {
+    Tensor y = forward(x);
+    const Saved kept = keep(x);
+    return record(
+        "doubled", y, {x},
+        [x = kept](const Tensor& dy, GradSlots& d) {
+          Tensor dx = d.activation(0);
+          fill(dx, 0);
+          accumulate(dx, dy), accumulate(dx, dy);
+        },
+        remade(y, [this, x = kept] { return forward(x); }));
+  }
+};
+constexpr size_t kBytes = size_t(1) << 18;  // of the tensors below
+}  // namespace
+
+TEST_CASE("tape: what can be made again is not kept, is made once, and goes with its last reader") {
+  Doubled doubled;
+  Tensor x = leaf(full({1 << 16}, 3)), w = leaf(full({1 << 16}, 5));
+  const size_t before = cpu_arena().in_use();
+  Tensor z;
+  {
+    Tensor y = doubled(x);
+    CHECK(remakable(y));
+    z = mul(mul(w, y), y);  // two that save y; the first also w, the second their product
+  }
+  CHECK(cpu_arena().in_use() == before + 2 * kBytes);  // z and that product
+  CHECK(tape_text(z).find("saves f32 [65536], f32 [65536] made again") != std::string::npos);
+  cpu_arena().reset_peak();
+  backward(z, full({1 << 16}, 1));
+  CHECK(doubled.made == 2);
+  CHECK(ptr<float>(w.node->grad)[7] == 36);             // y y
+  CHECK(ptr<float>(x.node->grad)[7] == 2 * 5 * 2 * 6);  // dy = 2 w y
+  CHECK(cpu_arena().in_use() == before + 3 * kBytes);   // z, the two gradients
+}
+
+TEST_CASE("tape: what can be made again is not, as long as someone else holds it") {
+  Doubled doubled;
+  Tensor x = leaf(full({4}, 3));
+  Tensor y = doubled(x), z = square(y);  // square's own recipe wants y's memory
+  SUBCASE("by a handle") {}
+  SUBCASE("by another recipe") { y = {}; }
+  backward(z, full({4}, 1));
+  CHECK(doubled.made == 1);
+  CHECK(ptr<float>(x.node->grad)[0] == 24);
+}
+
+TEST_CASE("tape: a handle that outlives backward does not keep what its recipe read") {
+  Doubled doubled;
+  const size_t before = cpu_arena().in_use();
+  Tensor y = doubled(twice(leaf(full({1 << 16}, 3))));
+  backward(y, full({1 << 16}, 1));
+  CHECK(cpu_arena().in_use() == before + kBytes);
+}
+
+TEST_CASE("tape: recipes and memory that is changed in place") {
+  Doubled doubled;
+  Tensor x = leaf(full({2}, 3)), w = leaf(full({2}, 5));
+  SUBCASE("the output, before it is saved: the changed one is kept") {
+    Tensor y = doubled(x);
+    fill(y, 7);
+    CHECK(!remakable(y));
+    Tensor z = mul(w, y);
+    y = {};
+    backward(z, full({2}, 1));
+    CHECK(ptr<float>(w.node->grad)[0] == 7);
+    CHECK(doubled.made == 1);
+  }
+  SUBCASE("the output, while it is saved") {
+    Tensor y = doubled(x), z = mul(w, y);
+    fill(y, 7);
+    CHECK_THROWS_WITH_AS(backward(z, full({2}, 1)),
+                         "mul: a tensor saved for backward, f32 [2], was changed in place since",
+                         Error);
+  }
+  SUBCASE("what the recipe reads") {
+    Tensor z = mul(w, doubled(x));
+    fill(x, 7);
+    CHECK_THROWS_WITH_AS(backward(z, full({2}, 1)),
+                         "mul: a tensor saved for backward, f32 [2], was changed in place since",
+                         Error);
+  }
+  SUBCASE("without a tape there is no recipe") { CHECK(!remakable(doubled(detach(x)))); }
+}
+
+namespace {
 struct Pair {
   Tensor weight = full({2, 3}, 1), bias = full({3}, 2);
   void visit(Visitor& v) { v("weight", weight, Role::weight), v("bias", bias, Role::scalar); }
