@@ -18,7 +18,8 @@ ScratchFile::ScratchFile(const std::string& folder, size_t bytes)
   if (fd >= 0) {
     unlink(name.c_str());
     // A hole would be filled when it is first written, where a full disk is a signal.
-    error = posix_fallocate(fd, 0, off_t(bytes_));
+    do error = fallocate(fd, 0, 0, off_t(bytes_)) ? errno : 0;
+    while (error == EINTR);
     if (!error) {
       data_ = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
       if (data_ == MAP_FAILED) error = errno;

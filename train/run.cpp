@@ -337,8 +337,16 @@ RunResult train_run(const RunRequest& request, Progress& progress) {
   return result;
 }
 
+// What exists of the way to `path`.
+static std::string nearest_folder(const std::string& path) {
+  std::error_code none;
+  std::filesystem::path folder = std::filesystem::absolute(path);
+  while (!std::filesystem::is_directory(folder, none)) folder = folder.parent_path();
+  return folder.string();
+}
+
 DryRun dry_run(const RunRequest& request) {
-  Assembly a(request, std::filesystem::temp_directory_path().string());
+  Assembly a(request, nearest_folder(request.out));
   DryRun d;
   d.refusal = RunDirectory::refusal(request.out, request.existing);
   auto described = [](const Dataset& data, const char* what) {
