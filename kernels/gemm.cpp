@@ -101,10 +101,9 @@ void gemm_block(const Gemm<T, Out>& g, int m0, int m1, int n0, int n1, int k0, i
     const T* a = g.a + (g.transpose_a ? begin * g.lda + m0 : m0 * g.lda + begin);
     if (staged) pack_rows(a_block.data(), a_pitch, a, g.lda, g.transpose_a, rows, k);
     auto bytes = [](int64_t count) { return count * int64_t(sizeof(T)); };
-    Ahead next_block;
-    if (const int next_k = std::min(kMostK, k1 - end); g.transpose_b)
-      next_block.then(b + k, bytes(g.ldb), bytes(next_k), columns);
-    else next_block.then(b + k * g.ldb, bytes(g.ldb), bytes(columns), next_k);
+    const int next_k = std::min(kMostK, k1 - end);
+    Ahead next_block = g.transpose_b ? Ahead(b + k, bytes(g.ldb), bytes(next_k), columns)
+                                     : Ahead(b + k * g.ldb, bytes(g.ldb), bytes(columns), next_k);
 
     const Segment whole{0, depth};
     for (int j0 = 0, j1; j0 < columns; j0 = j1) {
@@ -116,7 +115,8 @@ void gemm_block(const Gemm<T, Out>& g, int m0, int m1, int n0, int n1, int k0, i
         const int i0 = tiles.begin(tile), i1 = tiles.begin(tile + 1);
         Ahead next_rows;
         if (!staged && j0 == 0)
-          next_rows.then(a + i1 * g.lda, bytes(g.lda), bytes(k), std::min(rows, 2 * i1 - i0) - i1);
+          next_rows =
+              Ahead(a + i1 * g.lda, bytes(g.lda), bytes(k), std::min(rows, 2 * i1 - i0) - i1);
         RowsTile<Out, Element> t;
         t.segments = &whole, t.segment_count = 1;
         t.first = block == 0, t.last = block + 1 == blocks;
