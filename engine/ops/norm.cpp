@@ -77,6 +77,9 @@ Tensor layernorm(const Tensor& x, const Tensor& gamma, const Tensor& beta, float
   Tensor mean = empty({int(rows)}, acc(x.dtype), x.device()), rstd = empty_like(mean);
   Tensor y = layernorm_forward(mean, rstd, x, gamma, beta, eps);
   const Saved x_kept = keep(x), gamma_kept = keep(gamma);
+  const Saved output = remade(y, [x = x_kept, gamma = gamma_kept, beta = keep(beta), eps] {
+    return layernorm_forward({}, {}, x, gamma, beta, eps);
+  });
   return record(
       "layernorm", y, {x, gamma, beta},
       [x = x_kept, gamma = gamma_kept, mean = save(mean), rstd = save(rstd), rows, cols](
@@ -89,9 +92,7 @@ Tensor layernorm(const Tensor& x, const Tensor& gamma, const Tensor& beta, float
                                           rows, cols});
         });
       },
-      remade(y, [x = x_kept, gamma = gamma_kept, beta = keep(beta), eps] {
-        return layernorm_forward({}, {}, x, gamma, beta, eps);
-      }));
+      output);
 }
 
 Tensor groupnorm(const Tensor& x, const Tensor& gamma, const Tensor& beta, int groups,
